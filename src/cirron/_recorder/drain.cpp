@@ -1,0 +1,382 @@
+#include "drain.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <bit>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <random>
+
+namespace cirron {
+
+namespace {
+
+constexpr uint64_t kChunkCells = 16 * 1024;
+constexpr uint64_t kMarkIdBit = uint64_t{1} << 63;
+constexpr int kRingNumberShift = 47;  // in a mark's id, above the position
+
+enum PendingState : uint32_t { kIdle, kWriting, kRenaming };
+
+// Closes the descriptor whatever happens.
+class File {
+  public:
+    File(const std::string& path, int flags) : path_(path), fd_(open(path.c_str(), flags | O_CLOEXEC, 0644)) {
+        if (fd_ < 0) throw SystemError{errno, path_};
+    }
+    ~File() {
+        if (fd_ >= 0) ::close(fd_);
+    }
+    void write(std::string_view text) {
+        while (!text.empty()) {
+            ssize_t wrote = ::write(fd_, text.data(), text.size());
+            if (wrote < 0 && errno == EINTR) continue;
+            if (wrote < 0) throw SystemError{errno, path_};
+            text.remove_prefix(static_cast<size_t>(wrote));
+        }
+    }
+    void sync() {
+        if (::fsync(fd_) != 0) throw SystemError{errno, path_};
+    }
+    // On some file systems the error of a write is only reported here.
+    void close() {
+        int fd = std::exchange(fd_, -1);
+        if (::close(fd) != 0) throw SystemError{errno, path_};
+    }
+
+  private:
+    std::string path_;
+    int fd_;
+};
+
+void rename_file(const std::string& from, const std::string& to) {
+    if (std::rename(from.c_str(), to.c_str()) != 0) throw SystemError{errno, to};
+}
+
+bool exists(const std::string& path) {
+    struct stat status;
+    return stat(path.c_str(), &status) == 0;
+}
+
+void mark_sealed(Journal& journal) {
+    for (RingBlock* ring : journal.ring_blocks()) ring->sealed = ring->sealing_to;
+}
+
+std::string batch_name(uint64_t created_ns, const std::string& batch_id) {
+    char created[24];
+    std::snprintf(created, sizeof created, "%020llu", static_cast<unsigned long long>(created_ns));
+    return std::string(created) + "-" + batch_id + ".json";
+}
+
+std::string text_attr(const char* key, const std::string& value) {
+    return "\"" + std::string(key) + "\":\"" + value + "\"";
+}
+
+}  // namespace
+
+uint64_t random_bits() {
+    static std::random_device device;
+    return (uint64_t{device()} << 32) | device();
+}
+
+Drain::Drain(Journal& journal, const NameTexts& names, TickClock& clock, DeferredValues& deferred, DrainOptions options)
+    : journal_(journal),
+      names_(names),
+      clock_(clock),
+      deferred_(deferred),
+      options_(std::move(options)),
+      encoder_(origin(), names, clock) {}
+
+Origin Drain::origin() const {
+    const JournalHeader& header = journal_.header();
+    return {header.id_prefix, header.pid, header.rank};
+}
+
+uint64_t Drain::run() {
+    sealed_now_ = 0;
+    collect();
+    if (!encoder_.empty()) seal(false);
+    return sealed_now_;
+}
+
+void Drain::collect() {
+    if (!encoder_.empty()) seal(false);  // what an earlier run could not write
+    struct Target {
+        RingBlock* ring;
+        uint64_t head;
+    };
+    std::vector<Target> targets;
+    for (RingBlock* ring : journal_.ring_blocks()) targets.push_back({ring, ring->head.load(std::memory_order_acquire)});
+    if (!options_.recovered) clock_.sync();
+    for (const Target& target : targets) collect_ring(target.ring, target.head);
+}
+
+void Drain::run_to_end(const std::string& ended) {
+    collect();
+    for (FramesBlock* block : journal_.frames_blocks()) {
+        for (uint32_t i = 0; i < block->count; ++i) {
+            const Frame& frame = *block->at(i);
+            if (frame.closed_at.load(std::memory_order_acquire) == kFrameOpen) encoder_.add_span(open_fields(frame));
+        }
+    }
+    SpanFields session = session_fields();
+    session.extra_attrs = text_attr("cirron.ended", ended);
+    if (options_.recovered) {
+        session.extra_attrs += ",\"cirron.interrupted\":true";
+    } else {
+        session.end_ticks = now_ticks();
+    }
+    encoder_.add_session_span(session);
+    seal(true);
+}
+
+std::string Drain::open_spans() const {
+    BatchEncoder encoder(origin(), names_, clock_);
+    for (FramesBlock* block : journal_.frames_blocks()) {
+        for (uint32_t i = 0; i < block->count; ++i) {
+            const Frame& frame = *block->at(i);
+            if (frame.closed_at.load(std::memory_order_acquire) != kFrameOpen) continue;
+            SpanFields span = open_fields(frame);
+            span.extra_attrs.clear();
+            encoder.add_span(span);
+        }
+    }
+    encoder.add_session_span(session_fields());
+    return "[" + encoder.spans() + "]";
+}
+
+SpanFields Drain::session_fields() const {
+    const JournalHeader& header = journal_.header();
+    SpanFields session;
+    session.id = kSessionId;
+    session.start_ticks = header.start_ticks;
+    session.thread_id = header.thread_id;
+    return session;
+}
+
+SpanFields Drain::open_fields(const Frame& frame) {
+    SpanFields span;
+    span.id = frame.id;
+    span.parent = frame.parent;
+    span.name = frame.name;
+    if ((frame.flags & kHasIndex) != 0) span.index = frame.index;
+    span.start_ticks = frame.start_ticks;
+    span.thread_id = frame.thread_id;
+    span.attrs = {frame.attrs, frame.attr_bytes};
+    span.extra_attrs = "\"cirron.interrupted\":true";
+    return span;
+}
+
+void Drain::collect_ring(RingBlock* ring, uint64_t until) {
+    uint64_t from = ring->read.load(std::memory_order_acquire);
+    while (from < until) {
+        uint64_t end = chunk_end(ring, from, until);
+        if (end == from) return;
+        uint64_t first = from & (ring->capacity - 1);
+        // A chunk never crosses the end of the ring: chunk_end() stops there.
+        chunk_.resize((end - from) * kCellBytes);
+        std::memcpy(chunk_.data(), ring->cells + first * kCellBytes, chunk_.size());
+        // Moving `read` proves that the copy is whole: the producer moves it before it overwrites anything.
+        if (!ring->read.compare_exchange_strong(from, end)) continue;
+        encode_chunk(ring, from, end - from);
+        ring->sealing_to = end;
+        from = end;
+        if (encoder_.bytes() > options_.batch_max_bytes) seal(false);
+    }
+}
+
+// The end of a run of whole records from `from`, at most kChunkCells long. Reads cells that the producer may be
+// overwriting; what it returns is then nonsense within the ring's bounds, and the caller finds out.
+uint64_t Drain::chunk_end(RingBlock* ring, uint64_t from, uint64_t until) {
+    uint64_t lap_end = (from / ring->capacity + 1) * ring->capacity;
+    uint64_t limit = std::min({until, lap_end, from + kChunkCells});
+    uint64_t at = from;
+    while (at < limit) {
+        RecordHeader record;
+        std::memcpy(&record, ring->at(at), sizeof record);
+        bool whole = record.cells > 0 && at + record.cells <= std::min(until, lap_end);
+        if (!whole) {
+            if (options_.recovered) report_damage(ring, at, "has no valid length");
+            break;
+        }
+        if (record.kind == RecordKind::kMark && is_waiting(ring, at)) break;
+        at += record.cells;
+    }
+    return at;
+}
+
+bool Drain::is_waiting(RingBlock* ring, uint64_t position) const {
+    if (options_.recovered) return false;
+    MarkRecord mark;
+    std::memcpy(&mark, ring->at(position), sizeof mark);
+    return mark.type == ValueType::kDeferred && deferred_.is_waiting(mark.value);
+}
+
+void Drain::encode_chunk(const RingBlock* ring, uint64_t from, uint64_t cells) {
+    for (uint64_t i = 0; i < cells;) {
+        const char* at = chunk_.data() + i * kCellBytes;
+        RecordHeader record;
+        std::memcpy(&record, at, sizeof record);
+        if (record.cells == 0 || record.cells > cells - i) return report_damage(ring, from + i, "is cut off");
+        if (record.kind == RecordKind::kSpan) encode_span(at);
+        if (record.kind == RecordKind::kMark) encode_mark(ring, from + i, at);
+        i += record.cells;
+    }
+}
+
+void Drain::encode_span(const char* at) {
+    SpanRecord record;
+    std::memcpy(&record, at, sizeof record);
+    uint32_t room = record.header.cells * kCellBytes;
+    if (room < sizeof record || record.attr_bytes > room - sizeof record) record.attr_bytes = 0;
+    SpanFields span;
+    span.id = record.id;
+    span.parent = record.parent;
+    span.name = record.header.name;
+    if ((record.header.flags & kHasIndex) != 0) span.index = record.index;
+    span.start_ticks = record.start_ticks;
+    span.end_ticks = record.end_ticks;
+    if ((record.header.flags & kHasCpu) != 0) span.cpu_ns = record.cpu_ns;
+    span.thread_id = record.thread_id;
+    span.overhead_ns = record.overhead_ns;
+    span.attrs = {at + sizeof record, record.attr_bytes};
+    encoder_.add_span(span);
+    spans_.fetch_add(1, std::memory_order_relaxed);
+}
+
+void Drain::encode_mark(const RingBlock* ring, uint64_t position, const char* at) {
+    MarkRecord record;
+    std::memcpy(&record, at, sizeof record);
+    uint32_t room = record.header.cells * kCellBytes - std::min<uint32_t>(record.header.cells * kCellBytes, sizeof record);
+    Scalar value;
+    value.type = record.type;
+    value.bits = record.value;
+    bool unresolved = false;
+    uint32_t text_bytes = 0;
+    if (record.type == ValueType::kText) {
+        text_bytes = static_cast<uint32_t>(std::min<uint64_t>(record.value, room));
+        value.text = {at + sizeof record, text_bytes};
+    } else if (record.type == ValueType::kDeferred) {
+        std::optional<Scalar> resolved = deferred_.take_resolved(record.value);
+        unresolved = !resolved;
+        value = resolved ? std::move(*resolved) : Scalar{};
+    }
+    uint32_t attrs_at = std::min(padded(text_bytes), room);
+    AttrBytes attrs{at + sizeof record + attrs_at, std::min(record.attr_bytes, room - attrs_at)};
+    uint64_t id = kMarkIdBit | uint64_t{ring->number} << kRingNumberShift | position;
+    encoder_.add_mark(id, record, value, attrs, unresolved);
+    marks_.fetch_add(1, std::memory_order_relaxed);
+}
+
+void Drain::report_damage(const RingBlock* ring, uint64_t position, const char* what) {
+    if (!damage_.empty()) return;
+    damage_ = "the record at cell " + std::to_string(position) + " of ring " + std::to_string(ring->number) + " " + what;
+}
+
+// ---- sealing ------------------------------------------------------------------------------------------------------
+
+void Drain::seal(bool closes_session) {
+    std::string batch_id = hex_id(random_bits(), random_bits());
+    uint64_t created_ns = std::max(wall_now_ns(), last_created_ns_ + 1);
+    std::string name = batch_name(created_ns, batch_id);
+    std::string preamble = batch_preamble(created_ns, batch_id);
+    PendingSeal& pending = journal_.header().pending;
+    std::memcpy(pending.name, name.c_str(), name.size() + 1);
+    pending.closes_session = closes_session;
+    try {
+        bytes_.fetch_add(put_in_place(name, preamble), std::memory_order_relaxed);
+    } catch (const SystemError&) {
+        failures_.fetch_add(1, std::memory_order_relaxed);
+        std::remove((options_.spool_dir + "/" + name + ".tmp").c_str());
+        pending.state.store(kIdle, std::memory_order_release);
+        throw;
+    }
+    mark_sealed(journal_);
+    pending.state.store(kIdle, std::memory_order_release);
+    encoder_.clear();
+    last_created_ns_ = created_ns;
+    ++sealed_now_;
+    batches_.fetch_add(1, std::memory_order_relaxed);
+}
+
+// The journal always says how far this got. A kill while kWriting leaves a .tmp to throw away; a kill while kRenaming
+// leaves a whole .tmp to rename, or none because that was done: in neither case is a record lost or written twice.
+uint64_t Drain::put_in_place(const std::string& name, const std::string& preamble) {
+    PendingSeal& pending = journal_.header().pending;
+    std::string path = options_.spool_dir + "/" + name;
+    pending.state.store(kWriting, std::memory_order_release);
+    File file(path + ".tmp", O_WRONLY | O_CREAT | O_EXCL);
+    uint64_t bytes = 0;
+    for (std::string_view part : {std::string_view(preamble), std::string_view(encoder_.spans()),
+                                  std::string_view("],\n\"marks\":["), std::string_view(encoder_.marks()),
+                                  std::string_view("],\n\"snapshots\":[]}\n")}) {
+        file.write(part);
+        bytes += part.size();
+    }
+    if (options_.fsync) file.sync();
+    file.close();
+    pending.state.store(kRenaming, std::memory_order_release);
+    rename_file(path + ".tmp", path);
+    if (options_.fsync) File(options_.spool_dir, O_RDONLY).sync();
+    return bytes;
+}
+
+bool Drain::settle_pending(Journal& journal, const std::string& spool_dir) {
+    PendingSeal& pending = journal.header().pending;
+    uint32_t state = pending.state.load(std::memory_order_acquire);
+    if (state == kIdle) return false;
+    std::string path = spool_dir + "/" + std::string(pending.name, strnlen(pending.name, sizeof pending.name));
+    bool renaming = state == kRenaming;
+    if (renaming) {
+        if (exists(path + ".tmp")) rename_file(path + ".tmp", path);
+        mark_sealed(journal);
+    } else {
+        std::remove((path + ".tmp").c_str());
+    }
+    pending.state.store(kIdle, std::memory_order_release);
+    return renaming && pending.closes_session != 0;
+}
+
+std::string Drain::batch_preamble(uint64_t created_ns, const std::string& batch_id) const {
+    const JournalHeader& header = journal_.header();
+    std::string out;
+    out += "{\"schema_version\":1,\"batch_id\":\"" + batch_id + "\",\"created_ns\":";
+    append_number(out, created_ns);
+    if (header.batch_fields_bytes > 0) out += ',';
+    out.append(header.batch_fields, header.batch_fields_bytes);
+    out += ",\"session_id\":\"" + session_id() + "\",\"clock\":{\"wall_ns\":";
+    append_number(out, header.clock.wall_ns);
+    out += ",\"monotonic_ns\":";
+    append_number(out, header.clock.monotonic_ns);
+    out += "},\"counters\":";
+    append_counters(out);
+    if (options_.recovered) out += ",\"recovered\":true";
+    out += ",\n\"spans\":[";
+    return out;
+}
+
+void Drain::append_counters(std::string& out) const {
+    const JournalHeader& header = journal_.header();
+    uint64_t spans_dropped = 0;
+    uint64_t marks_dropped = 0;
+    for (RingBlock* ring : journal_.ring_blocks()) {
+        spans_dropped += ring->spans_dropped.load(std::memory_order_relaxed);
+        marks_dropped += ring->marks_dropped.load(std::memory_order_relaxed);
+    }
+    out += "{\"spans_dropped\":";
+    append_number(out, spans_dropped);
+    out += ",\"marks_dropped\":";
+    append_number(out, marks_dropped);
+    out += ",\"scopes_too_deep\":";
+    append_number(out, header.scopes_too_deep.load(std::memory_order_relaxed));
+    out += ",\"marks_rejected\":";
+    append_number(out, header.marks_rejected.load(std::memory_order_relaxed));
+    out += "}";
+}
+
+DrainTotals Drain::totals() const { return {spans_.load(), marks_.load(), batches_.load(), bytes_.load(), failures_.load()}; }
+
+}  // namespace cirron

@@ -1,0 +1,86 @@
+// From rings to batches: copies records out of a journal, encodes them and seals them in the spool. The same code
+// serves the living recorder and the recovery of a dead one.
+#pragma once
+
+#include <atomic>
+#include <string>
+#include <vector>
+
+#include "deferred.hpp"
+#include "encode.hpp"
+#include "journal.hpp"
+
+namespace cirron {
+
+struct DrainOptions {
+    std::string spool_dir;
+    uint64_t batch_max_bytes = 16 << 20;
+    bool fsync = false;
+    bool recovered = false;  // the journal's process is dead: no value will be resolved, nobody writes
+};
+
+struct DrainTotals {
+    uint64_t spans = 0;
+    uint64_t marks = 0;
+    uint64_t batches = 0;
+    uint64_t bytes = 0;
+    uint64_t failures = 0;
+};
+
+class Drain {
+  public:
+    Drain(Journal& journal, const NameTexts& names, TickClock& clock, DeferredValues& deferred, DrainOptions options);
+
+    // Seals all that was committed before the call; returns the batches written. Throws SystemError when one could not
+    // be written; what was collected is kept and tried again by the next call.
+    uint64_t run();
+    // The last run: also seals the scopes still open, as interrupted, and the session span; `ended` becomes its
+    // attribute cirron.ended. No thread may write to the journal any more.
+    void run_to_end(const std::string& ended);
+    // The spans open now, as a JSON array. Nothing may open or close meanwhile.
+    std::string open_spans() const;
+
+    DrainTotals totals() const;
+    const std::string& damage() const { return damage_; }
+    std::string session_id() const { return hex_id(journal_.header().id_prefix, kSessionId); }
+
+    // Finishes or undoes what the dead process was doing when it died. True when it had sealed its session already.
+    static bool settle_pending(Journal& journal, const std::string& spool_dir);
+
+  private:
+    // Encodes all that is committed now; seals only what fills a batch.
+    void collect();
+    void collect_ring(RingBlock* ring, uint64_t until);
+    uint64_t chunk_end(RingBlock* ring, uint64_t from, uint64_t until);
+    void encode_chunk(const RingBlock* ring, uint64_t from, uint64_t cells);
+    void encode_span(const char* record);
+    void encode_mark(const RingBlock* ring, uint64_t position, const char* record);
+    bool is_waiting(RingBlock* ring, uint64_t position) const;
+    void report_damage(const RingBlock* ring, uint64_t position, const char* what);
+    SpanFields session_fields() const;
+    static SpanFields open_fields(const Frame& frame);
+
+    void seal(bool closes_session);
+    // All of a batch's JSON before its first span.
+    std::string batch_preamble(uint64_t created_ns, const std::string& batch_id) const;
+    void append_counters(std::string& out) const;
+    uint64_t put_in_place(const std::string& name, const std::string& preamble);
+
+    Origin origin() const;
+
+    Journal& journal_;
+    const NameTexts& names_;
+    TickClock& clock_;
+    DeferredValues& deferred_;
+    DrainOptions options_;
+    BatchEncoder encoder_;
+    std::vector<char> chunk_;
+    uint64_t last_created_ns_ = 0;
+    uint64_t sealed_now_ = 0;
+    std::string damage_;
+    std::atomic<uint64_t> spans_{0}, marks_{0}, batches_{0}, bytes_{0}, failures_{0};
+};
+
+uint64_t random_bits();
+
+}  // namespace cirron

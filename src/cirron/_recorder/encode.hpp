@@ -1,0 +1,85 @@
+// Records to JSON. Collects spans and marks until a batch is sealed. Needs no GIL.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "attrs.hpp"
+#include "clock.hpp"
+#include "layout.hpp"
+#include "names.hpp"
+
+namespace cirron {
+
+struct SpanFields {
+    uint64_t id = 0;
+    uint64_t parent = 0;  // 0: none
+    uint32_t name = 0;
+    std::optional<int64_t> index;
+    uint64_t start_ticks = 0;
+    std::optional<uint64_t> end_ticks;  // nothing: still open
+    std::optional<uint64_t> cpu_ns;
+    uint64_t thread_id = 0;
+    std::optional<uint64_t> overhead_ns;  // becomes the mark cirron.overhead_ns
+    AttrBytes attrs{nullptr, 0};
+    std::string extra_attrs;  // more members, as JSON
+};
+
+// What all records of one journal share.
+struct Origin {
+    uint64_t id_prefix;
+    int64_t pid;
+    int64_t rank;
+};
+
+class BatchEncoder {
+  public:
+    BatchEncoder(const Origin& origin, const NameTexts& names, const TickClock& clock);
+
+    void add_span(const SpanFields& span);
+    void add_session_span(const SpanFields& span);
+    void add_mark(uint64_t id, const MarkRecord& record, const Scalar& value, AttrBytes attrs, bool is_unresolved);
+
+    bool empty() const { return span_count_ + mark_count_ == 0; }
+    size_t bytes() const { return spans_.size() + marks_.size(); }
+    uint64_t span_count() const { return span_count_; }
+    uint64_t mark_count() const { return mark_count_; }
+    const std::string& spans() const { return spans_; }
+    const std::string& marks() const { return marks_; }
+    void clear();
+
+  private:
+    void append_id(std::string& out, uint64_t low) const;
+    void add_named_span(const SpanFields& span, std::string_view name, bool has_attr_before);
+    void append_mark_ids(uint64_t span);
+    void begin_mark(uint64_t id, uint64_t span, std::string_view name);
+    void end_mark(uint64_t ticks, bool is_summary);
+    void add_overhead_mark(const SpanFields& span);
+    void remember_mark(uint64_t span, uint64_t id);
+
+    struct MarkLink {
+        uint64_t id;
+        uint32_t before;  // the same span's mark before this, as index + 1
+    };
+
+    const NameTexts& names_;
+    const TickClock& clock_;
+    char prefix_hex_[16];
+    std::string span_tail_;  // pid and rank, the same in all spans
+    std::string spans_;
+    std::string marks_;
+    uint64_t span_count_ = 0;
+    uint64_t mark_count_ = 0;
+    std::vector<MarkLink> mark_links_;
+    std::unordered_map<uint64_t, uint32_t> last_mark_;  // span -> index + 1 into mark_links_
+};
+
+// The 32 hex digits of an id.
+std::string hex_id(uint64_t high, uint64_t low);
+void append_number(std::string& out, uint64_t number);
+void append_number(std::string& out, int64_t number);
+
+}  // namespace cirron

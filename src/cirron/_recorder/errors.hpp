@@ -1,0 +1,49 @@
+// From C++ exceptions to Python's, in one place.
+#pragma once
+
+#include <Python.h>
+
+#include <exception>
+#include <new>
+
+#include "journal.hpp"
+
+namespace cirron {
+
+// Sets the Python exception for the C++ exception that is being handled. Needs the GIL.
+inline void set_python_error() {
+    try {
+        throw;
+    } catch (const SystemError& error) {
+        errno = error.code;
+        PyErr_SetFromErrnoWithFilename(PyExc_OSError, error.path.c_str());
+    } catch (const FormatError& error) {
+        PyErr_SetString(PyExc_ValueError, error.message.c_str());
+    } catch (const std::bad_alloc&) {
+        PyErr_NoMemory();
+    } catch (const std::exception& error) {
+        PyErr_SetString(PyExc_RuntimeError, error.what());
+    }
+}
+
+// Runs `operation` without the GIL. False with an exception set when it threw.
+template <typename Operation>
+bool call_without_gil(Operation operation) {
+    PyThreadState* thread = PyEval_SaveThread();
+    std::exception_ptr failure;
+    try {
+        operation();
+    } catch (...) {
+        failure = std::current_exception();
+    }
+    PyEval_RestoreThread(thread);
+    if (!failure) return true;
+    try {
+        std::rethrow_exception(failure);
+    } catch (...) {
+        set_python_error();
+    }
+    return false;
+}
+
+}  // namespace cirron

@@ -1,0 +1,263 @@
+#include "journal.hpp"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <new>
+
+namespace cirron {
+
+namespace {
+
+constexpr uint64_t kForeignHostSilence_ns = 60'000'000'000;
+
+uint64_t aligned(uint64_t bytes) { return (bytes + kBlockAlign - 1) / kBlockAlign * kBlockAlign; }
+
+// Reserves the blocks on disk: a store into a sparse mapping raises SIGBUS once the disk is full.
+int reserve(int fd, uint64_t from, uint64_t bytes) {
+#ifdef __linux__
+    return posix_fallocate(fd, static_cast<off_t>(from), static_cast<off_t>(bytes));
+#else
+    fstore_t request{F_ALLOCATEALL, F_PEOFPOSMODE, 0, static_cast<off_t>(bytes), 0};
+    if (fcntl(fd, F_PREALLOCATE, &request) != 0) return errno;
+    return ftruncate(fd, static_cast<off_t>(from + bytes)) == 0 ? 0 : errno;
+#endif
+}
+
+std::string host_name() {
+    char name[sizeof(JournalHeader::host)] = {};
+    if (gethostname(name, sizeof name - 1) != 0) return "";
+    return name;
+}
+
+void check_header(const JournalHeader& header) {
+    if (header.magic != kJournalMagic) throw FormatError{"it does not begin like a journal"};
+    if (header.version != kJournalVersion) {
+        throw FormatError{"it has journal version " + std::to_string(header.version) + ", this cirron reads version " +
+                          std::to_string(kJournalVersion)};
+    }
+    if (header.batch_fields_bytes > sizeof header.batch_fields) throw FormatError{"its batch fields overrun the header"};
+}
+
+// With no common lock manager between hosts a free lock proves nothing; silence does.
+bool owner_may_live_elsewhere(const JournalHeader& header) {
+    if (host_name() == std::string(header.host, strnlen(header.host, sizeof header.host))) return false;
+    return header.heartbeat_wall_ns.load() + kForeignHostSilence_ns > wall_now_ns();
+}
+
+}  // namespace
+
+std::unique_ptr<Journal> Journal::create(const std::string& path) {
+    std::unique_ptr<Journal> journal(new Journal);
+    if (path.empty()) {
+        journal->kind_ = "anonymous (no journal path)";
+    } else if (!journal->open_new_file(path)) {
+        journal->kind_ = std::string("anonymous (") + std::strerror(errno) + ")";
+    }
+    auto* block = journal->add_block(kHeaderBytes);
+    if (journal->file_bytes_ == 0) journal->give_up_file();
+    journal->header_ = reinterpret_cast<JournalHeader*>(block);
+    std::string host = host_name();
+    std::memcpy(journal->header_->host, host.data(), host.size());
+    return journal;
+}
+
+bool Journal::open_new_file(const std::string& path) {
+    std::string unpublished = path + ".new";
+    int fd = open(unpublished.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+    if (fd < 0) return false;
+    fd_ = fd;
+    path_ = path;
+    unpublished_ = unpublished;
+    if (flock(fd, LOCK_EX | LOCK_NB) == 0) return true;
+    int code = errno;
+    unlink();
+    close(fd_);
+    fd_ = -1;
+    errno = code;
+    return false;
+}
+
+void Journal::publish() {
+    if (fd_ < 0) return;
+    if (rename(unpublished_.c_str(), path_.c_str()) != 0) throw SystemError{errno, path_};
+    unpublished_.clear();
+}
+
+void Journal::give_up_file() {
+    if (fd_ < 0) return;
+    unlink();
+    close(fd_);
+    fd_ = -1;
+    path_.clear();
+    kind_.erase(0, std::string("partly ").size());
+}
+
+std::unique_ptr<Journal> Journal::open_dead(const std::string& path) {
+    std::unique_ptr<Journal> journal(new Journal);
+    journal->path_ = path;
+    journal->fd_ = open(path.c_str(), O_RDWR | O_CLOEXEC);
+    if (journal->fd_ < 0) throw SystemError{errno, path};
+    if (flock(journal->fd_, LOCK_EX | LOCK_NB) != 0) {
+        if (errno == EWOULDBLOCK) return nullptr;
+        throw SystemError{errno, path};
+    }
+    struct stat status;
+    if (fstat(journal->fd_, &status) != 0) throw SystemError{errno, path};
+    if (status.st_nlink == 0) return nullptr;  // recovered and removed between our open and our lock
+    auto bytes = static_cast<uint64_t>(status.st_size);
+    if (bytes < kHeaderBytes) throw FormatError{"it is shorter than a journal's header"};
+    journal->map_existing_blocks(bytes);
+    if (owner_may_live_elsewhere(*journal->header_)) return nullptr;
+    return journal;
+}
+
+void Journal::map_existing_blocks(uint64_t file_bytes) {
+    // Whole blocks only: a last partial page would raise SIGBUS when read.
+    uint64_t bytes = file_bytes / kBlockAlign * kBlockAlign;
+    void* base = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd_, 0);
+    if (base == MAP_FAILED) throw SystemError{errno, path_};
+    mappings_.push_back({base, bytes});
+    header_ = static_cast<JournalHeader*>(base);
+    check_header(*header_);
+    for (uint64_t at = kHeaderBytes; at < bytes;) {
+        auto* block = reinterpret_cast<BlockHeader*>(static_cast<char*>(base) + at);
+        if (block->type.load() == BlockType::kNone) break;  // its process died while making it
+        if (block->bytes == 0 || block->bytes % kBlockAlign != 0 || block->bytes > bytes - at || !adopt_block(block)) {
+            damage_ = "the block at byte " + std::to_string(at) + " is damaged or cut off";
+            break;
+        }
+        at += block->bytes;
+    }
+}
+
+bool Journal::adopt_block(BlockHeader* block) {
+    switch (block->type.load()) {
+        case BlockType::kNames: {
+            auto* names = reinterpret_cast<NamesBlock*>(block);
+            if (names->used.load() > block->bytes - sizeof(NamesBlock)) return false;
+            names_.push_back(names);
+            return true;
+        }
+        case BlockType::kRing: {
+            auto* ring = reinterpret_cast<RingBlock*>(block);
+            uint64_t capacity = ring->capacity;
+            if (capacity == 0 || (capacity & (capacity - 1)) != 0) return false;
+            if (capacity * kCellBytes > block->bytes - sizeof(RingBlock)) return false;
+            rings_.push_back(ring);
+            return true;
+        }
+        case BlockType::kFrames: {
+            auto* frames = reinterpret_cast<FramesBlock*>(block);
+            uint64_t stride = frames->stride;
+            if (stride < sizeof(Frame) || stride % 8 != 0) return false;
+            if (stride * frames->count > block->bytes - sizeof(FramesBlock)) return false;
+            frames_.push_back(frames);
+            return true;
+        }
+        default: return false;
+    }
+}
+
+Journal::~Journal() {
+    for (const Mapping& mapping : mappings_) munmap(mapping.address, mapping.bytes);
+    if (fd_ >= 0) close(fd_);
+}
+
+void* Journal::map_grown_file(uint64_t bytes) {
+    if (fd_ < 0) return nullptr;
+    int code = reserve(fd_, file_bytes_, bytes);
+    if (code != 0) {
+        kind_ = std::string("partly anonymous (") + std::strerror(code) + ")";
+        return nullptr;
+    }
+    void* address = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd_, static_cast<off_t>(file_bytes_));
+    if (address == MAP_FAILED) {
+        kind_ = std::string("partly anonymous (") + std::strerror(errno) + ")";
+        return nullptr;
+    }
+    file_bytes_ += bytes;
+    return address;
+}
+
+BlockHeader* Journal::add_block(uint64_t bytes) {
+    void* address = map_grown_file(bytes);
+    if (address == nullptr) {
+        address = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (address == MAP_FAILED) throw std::bad_alloc();
+    }
+    mappings_.push_back({address, bytes});
+    return static_cast<BlockHeader*>(address);
+}
+
+NamesBlock* Journal::add_names_block() {
+    std::lock_guard lock(mutex_);
+    auto* names = reinterpret_cast<NamesBlock*>(add_block(4 * kBlockAlign));
+    names->block.bytes = 4 * kBlockAlign;
+    names->block.type.store(BlockType::kNames, std::memory_order_release);
+    names_.push_back(names);
+    return names;
+}
+
+RingBlock* Journal::add_ring_block(uint32_t capacity_cells) {
+    std::lock_guard lock(mutex_);
+    uint64_t bytes = aligned(sizeof(RingBlock) + uint64_t{capacity_cells} * kCellBytes);
+    auto* ring = reinterpret_cast<RingBlock*>(add_block(bytes));
+    ring->number = static_cast<uint32_t>(rings_.size());
+    ring->capacity = capacity_cells;
+    ring->block.bytes = bytes;
+    ring->block.type.store(BlockType::kRing, std::memory_order_release);
+    rings_.push_back(ring);
+    return ring;
+}
+
+FramesBlock* Journal::add_frames_block(uint32_t stride, uint32_t count) {
+    std::lock_guard lock(mutex_);
+    uint64_t bytes = aligned(sizeof(FramesBlock) + uint64_t{stride} * count);
+    auto* frames = reinterpret_cast<FramesBlock*>(add_block(bytes));
+    frames->stride = stride;
+    frames->count = count;
+    frames->block.bytes = bytes;
+    frames->block.type.store(BlockType::kFrames, std::memory_order_release);
+    frames_.push_back(frames);
+    return frames;
+}
+
+std::string Journal::kind() const {
+    std::lock_guard lock(mutex_);
+    return kind_;
+}
+
+std::vector<NamesBlock*> Journal::names_blocks() const {
+    std::lock_guard lock(mutex_);
+    return names_;
+}
+
+std::vector<RingBlock*> Journal::ring_blocks() const {
+    std::lock_guard lock(mutex_);
+    return rings_;
+}
+
+std::vector<FramesBlock*> Journal::frames_blocks() const {
+    std::lock_guard lock(mutex_);
+    return frames_;
+}
+
+void Journal::unlink() {
+    if (fd_ >= 0) ::unlink(unpublished_.empty() ? path_.c_str() : unpublished_.c_str());
+}
+
+void Journal::abandon_in_child() {
+    // Closing the child's descriptor leaves the parent's lock in place: a flock belongs to the open file, and goes
+    // with the last descriptor or an explicit unlock.
+    if (fd_ >= 0) close(fd_);
+    fd_ = -1;
+}
+
+}  // namespace cirron

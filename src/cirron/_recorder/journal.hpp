@@ -1,0 +1,86 @@
+// The journal: a file, mapped block by block, that outlives its process. Owns the mappings and the file lock.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "layout.hpp"
+
+namespace cirron {
+
+// A system call that failed; becomes OSError.
+struct SystemError {
+    int code;
+    std::string path;
+};
+
+// A file that is not what it should be; becomes ValueError.
+struct FormatError {
+    std::string message;
+};
+
+class Journal {
+  public:
+    // A new journal, locked by this process; anonymous memory when `path` is empty or no file can be mapped there
+    // (kind() then says why). It has its name only once publish() was called.
+    static std::unique_ptr<Journal> create(const std::string& path);
+    // Gives the file its name, now that its header is whole: nobody may take a newborn journal for a dead one.
+    void publish();
+    // The journal of a dead process, locked by us; null when its owner lives or another process is recovering it.
+    // Throws SystemError when it cannot be opened, FormatError when it is no journal.
+    static std::unique_ptr<Journal> open_dead(const std::string& path);
+    ~Journal();
+    Journal(const Journal&) = delete;
+    Journal& operator=(const Journal&) = delete;
+
+    JournalHeader& header() { return *header_; }
+    const std::string& path() const { return path_; }
+    std::string kind() const;
+    const std::string& damage() const { return damage_; }
+
+    // New blocks; safe from any thread. Throw std::bad_alloc when there is not even anonymous memory.
+    NamesBlock* add_names_block();
+    RingBlock* add_ring_block(uint32_t capacity_cells);
+    FramesBlock* add_frames_block(uint32_t stride, uint32_t count);
+
+    // Copies, so that a reader needs no lock while it walks.
+    std::vector<NamesBlock*> names_blocks() const;
+    std::vector<RingBlock*> ring_blocks() const;
+    std::vector<FramesBlock*> frames_blocks() const;
+
+    // Removes the file; the mappings stay until destruction.
+    void unlink();
+    // After fork() in the child: gives the file back to the parent without a trace.
+    void abandon_in_child();
+
+  private:
+    struct Mapping {
+        void* address;
+        uint64_t bytes;
+    };
+
+    Journal() = default;
+    bool open_new_file(const std::string& path);
+    void give_up_file();
+    void map_existing_blocks(uint64_t file_bytes);
+    bool adopt_block(BlockHeader* block);
+    BlockHeader* add_block(uint64_t bytes);
+    void* map_grown_file(uint64_t bytes);
+
+    mutable std::mutex mutex_;  // blocks and growth; never held while waiting for the GIL
+    std::string path_;
+    std::string unpublished_;  // the name until publish()
+    std::string kind_ = "file";
+    std::string damage_;
+    int fd_ = -1;
+    uint64_t file_bytes_ = 0;
+    JournalHeader* header_ = nullptr;
+    std::vector<Mapping> mappings_;
+    std::vector<NamesBlock*> names_;
+    std::vector<RingBlock*> rings_;
+    std::vector<FramesBlock*> frames_;
+};
+
+}  // namespace cirron

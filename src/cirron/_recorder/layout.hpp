@@ -1,0 +1,185 @@
+// What the journal file looks like: the structures that the hot path writes and a recovery reads.
+// Described in docs/spool-format.md, section "The journal"; bump kJournalVersion with any change.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "clock.hpp"
+
+namespace cirron {
+
+constexpr uint64_t kJournalMagic = 0x314e524a52524943;  // "CIRRJRN1"
+constexpr uint32_t kJournalVersion = 1;
+constexpr uint64_t kBlockAlign = 64 * 1024;  // a multiple of every page size in use
+constexpr uint32_t kCellBytes = 16;          // a ring is counted in cells; positions only grow
+constexpr uint32_t kMaxText = 256;           // bytes of a name, a key or a string value
+constexpr uint32_t kMaxAttrs = 64;
+constexpr uint64_t kSessionId = 1;  // the low half of the session span's id
+
+// ---- values -------------------------------------------------------------------------------------------------------
+
+enum class ValueType : uint8_t { kNone, kBool, kInt, kFloat, kText, kDeferred };
+
+// One attribute: this header, then `bytes` of text or the 8 bytes of a number, padded to 8.
+// key 0: the name table was full, and the key's text comes in a kKeyText item just before.
+struct AttrHeader {
+    uint32_t key;
+    ValueType type;
+    uint8_t is_key_text;
+    uint16_t bytes;
+};
+static_assert(sizeof(AttrHeader) == 8);
+
+constexpr uint32_t padded(uint32_t bytes) { return (bytes + 7) & ~7u; }
+constexpr uint32_t cells_for(uint32_t bytes) { return (bytes + kCellBytes - 1) / kCellBytes; }
+constexpr uint32_t kMaxAttrBytes = (2 * kMaxAttrs + 4) * (sizeof(AttrHeader) + kMaxText);
+
+// ---- records ------------------------------------------------------------------------------------------------------
+
+enum class RecordKind : uint8_t { kNothing, kSpan, kMark, kPadding };
+
+constexpr uint8_t kHasIndex = 1;
+constexpr uint8_t kHasCpu = 2;
+constexpr uint8_t kSummary = 4;
+
+struct RecordHeader {
+    RecordKind kind;
+    uint8_t flags;
+    uint16_t cells;
+    uint32_t name;  // 0: as for an attribute's key
+};
+
+struct SpanRecord {
+    RecordHeader header;
+    uint64_t id;
+    uint64_t parent;
+    uint64_t start_ticks;
+    uint64_t end_ticks;
+    int64_t index;
+    uint64_t cpu_ns;
+    uint64_t thread_id;
+    uint64_t overhead_ns;
+    uint32_t attr_bytes;
+    uint32_t reserved;
+};
+static_assert(sizeof(SpanRecord) == 80);
+
+struct MarkRecord {
+    RecordHeader header;
+    uint64_t span;
+    uint64_t ticks;
+    uint64_t value;  // bits of the number; for text its length, and the text follows padded to 8
+    uint32_t attr_bytes;
+    ValueType type;
+    uint8_t reserved[3];
+};
+static_assert(sizeof(MarkRecord) == 40);
+
+constexpr uint32_t kMaxRecordCells = cells_for(sizeof(SpanRecord) + kMaxText + kMaxAttrBytes);
+static_assert(kMaxRecordCells < UINT16_MAX);
+
+// ---- blocks -------------------------------------------------------------------------------------------------------
+
+enum class BlockType : uint32_t { kNone, kNames, kRing, kFrames };
+
+struct BlockHeader {
+    std::atomic<BlockType> type;  // written last: a block without a type was being made when its process died
+    uint32_t reserved;
+    uint64_t bytes;
+};
+
+struct NamesBlock {
+    BlockHeader block;
+    std::atomic<uint32_t> used;  // bytes of committed entries, each a 16-bit length and its text
+    uint32_t reserved;
+    char text[];
+};
+
+// A single-producer ring. Cells in [sealed, head) are in no batch yet; those in [sealed, read) are being sealed.
+// The producer takes the oldest cells by moving `read` when it needs room, so that the newest records survive.
+struct RingBlock {
+    BlockHeader block;
+    uint32_t number;
+    uint32_t capacity;  // in cells, a power of two
+    alignas(64) std::atomic<uint64_t> head;
+    std::atomic<uint64_t> spans_dropped;
+    std::atomic<uint64_t> marks_dropped;
+    alignas(64) std::atomic<uint64_t> read;
+    uint64_t sealed;
+    uint64_t sealing_to;  // `sealed` once the batch in `PendingSeal` is in place
+    alignas(64) char cells[];
+
+    char* at(uint64_t position) { return cells + (position & (capacity - 1)) * kCellBytes; }
+};
+
+constexpr uint64_t kFrameFree = 0;
+constexpr uint64_t kFrameOpen = UINT64_MAX;
+constexpr int kClosedRingShift = 48;
+
+struct Stack;
+
+// A scope that is open. A recovery reads the first part; the second has a meaning only in the living process.
+struct Frame {
+    // kFrameOpen, or where the closed span's record was put: ring number + 1 in the top 16 bits, position below. Stored
+    // before the record is committed, so that a span is never seen both open and closed, nor as neither.
+    std::atomic<uint64_t> closed_at;
+    uint64_t id;
+    uint64_t parent;
+    uint64_t start_ticks;
+    int64_t index;
+    uint64_t thread_id;
+    uint32_t name;
+    uint16_t attr_bytes;
+    uint8_t flags;
+    uint8_t is_epoch;
+    uint64_t cpu_start_ns;
+
+    Stack* stack;              // null once the stack's context is gone
+    uint64_t context_version;  // of the thread, when the scope was opened
+    Frame* outer;  // the same handle entered earlier and not left yet, or the next free frame
+    uint64_t overhead_ns;
+    uint32_t attr_capacity;
+    uint32_t used_as_parent;
+    char attrs[];
+};
+static_assert(sizeof(Frame) == 104);
+
+struct FramesBlock {
+    BlockHeader block;
+    uint32_t stride;
+    uint32_t count;
+    alignas(64) char frames[];
+
+    Frame* at(uint32_t i) { return reinterpret_cast<Frame*>(frames + static_cast<uint64_t>(i) * stride); }
+};
+
+// The batch that is being put in place; see Drain::put_in_place.
+struct PendingSeal {
+    std::atomic<uint32_t> state;
+    uint32_t closes_session;  // the batch also holds the open frames and the session span
+    char name[64];            // file name of the batch, without directory
+};
+
+struct JournalHeader {
+    uint64_t magic;
+    uint32_t version;
+    uint32_t header_bytes;
+    uint64_t id_prefix;  // the high half of every id of this session
+    int64_t pid;
+    int64_t rank;
+    uint64_t thread_id;  // that started the session
+    uint64_t start_ticks;
+    std::atomic<uint64_t> heartbeat_wall_ns;  // for readers on other hosts, where a file lock may tell nothing
+    char host[72];
+    std::atomic<uint64_t> scopes_too_deep;
+    std::atomic<uint64_t> marks_rejected;
+    ClockTable clock;
+    PendingSeal pending;
+    uint32_t batch_fields_bytes;
+    char batch_fields[4096];
+};
+constexpr uint64_t kHeaderBytes = kBlockAlign;
+static_assert(sizeof(JournalHeader) <= kHeaderBytes);
+
+}  // namespace cirron

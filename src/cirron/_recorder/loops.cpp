@@ -1,0 +1,327 @@
+// cirron.epochs and cirron.batches: one scope an item, which begins with the wait for the item.
+#include "python.hpp"
+
+namespace cirron {
+
+namespace {
+
+PyObject* g_data_load_key = nullptr;
+
+// What tells the two kinds of loop apart.
+struct Unit {
+    bool is_epoch;
+    PyObject* name;
+    PyObject* end_name;  // of the scope around a last fetch that gave no item but recorded something
+};
+Unit g_epoch{true, nullptr, nullptr};
+Unit g_batch{false, nullptr, nullptr};
+
+struct Loop {
+    PyObject ob_base;
+    const Unit* unit;
+    RecorderObject* bound;  // owned, may be null
+    PyObject* iterable;     // owned
+    PyObject* started;      // owned: the iterator of somebody who calls next() on the loop itself
+};
+
+struct LoopIterator {
+    PyObject ob_base;
+    const Unit* unit;
+    RecorderObject* bound;  // owned, may be null
+    PyObject* iterator;     // owned; null once exhausted
+    int64_t index;
+    bool times_wait;
+    OpenFrame open;
+};
+
+extern PyTypeObject g_loop_type;
+extern PyTypeObject g_loop_iterator_type;
+
+Loop* as_loop(PyObject* object) { return reinterpret_cast<Loop*>(object); }
+LoopIterator* as_iterator(PyObject* object) { return reinterpret_cast<LoopIterator*>(object); }
+
+// ---- scopes -------------------------------------------------------------------------------------------------------
+
+void close_item(LoopIterator* self, uint64_t ticks, PyObject* error) {
+    Recorder* recorder = self->open.recorder();
+    Frame* frame = std::exchange(self->open.frame, nullptr);
+    if (recorder == nullptr) return;
+    guarded(recorder, "loop", [&] { recorder->close(frame, ticks, error); });
+}
+
+void open_item(LoopIterator* self, Recorder* recorder, uint64_t ticks) {
+    guarded(recorder, "loop", [&] {
+        Opening opening;
+        opening.name = recorder->names().number_of(self->unit->name);
+        opening.index = self->index;
+        opening.has_index = true;
+        opening.is_epoch = self->unit->is_epoch;
+        self->open = {recorder->open(opening, ticks), recorder->registration()};
+    });
+}
+
+void note_wait(LoopIterator* self, Recorder* recorder) {
+    Scalar waited;
+    waited.type = ValueType::kInt;
+    waited.bits = recorder->ticks_to_ns(now_ticks() - self->open.frame->start_ticks);
+    guarded(recorder, "loop", [&] { recorder->add_attr(self->open.frame, g_data_load_key, waited); });
+}
+
+// The iterator gave no item. A scope opened for one is as if it had never been, unless something was recorded in it or
+// the fetch failed.
+void end_of_items(LoopIterator* self) {
+    Recorder* recorder = self->open.recorder();
+    if (recorder == nullptr) {
+        self->open.frame = nullptr;
+        return;
+    }
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    bool failed = type != nullptr && !PyErr_GivenExceptionMatches(type, PyExc_StopIteration);
+    Frame* frame = self->open.frame;
+    if (failed) {
+        close_item(self, now_ticks(), type);
+    } else if (frame->used_as_parent != 0) {
+        guarded(recorder, "loop", [&] { recorder->rename(frame, self->unit->end_name); });
+        close_item(self, now_ticks(), nullptr);
+    } else {
+        self->open.frame = nullptr;
+        guarded(recorder, "loop", [&] { recorder->cancel(frame); });
+    }
+    PyErr_Restore(type, value, traceback);
+}
+
+PyObject* iterator_next(PyObject* object) {
+    LoopIterator* self = as_iterator(object);
+    if (self->iterator == nullptr) return nullptr;
+    Recorder* recorder = target(self->bound);
+    if (recorder != nullptr || self->open.frame != nullptr) {
+        uint64_t now = now_ticks();
+        if (self->open.frame != nullptr) close_item(self, now, nullptr);
+        if (recorder != nullptr) open_item(self, recorder, now);
+    }
+    PyObject* item = Py_TYPE(self->iterator)->tp_iternext(self->iterator);
+    if (item == nullptr) {
+        end_of_items(self);
+        Py_CLEAR(self->iterator);
+        return nullptr;
+    }
+    ++self->index;
+    if (self->times_wait && self->open.recorder() != nullptr) note_wait(self, self->open.recorder());
+    return item;
+}
+
+// ---- the iterator's type ------------------------------------------------------------------------------------------
+
+int iterator_traverse(PyObject* object, visitproc visit, void* arg) {
+    Py_VISIT(as_iterator(object)->iterator);
+    Py_VISIT(reinterpret_cast<PyObject*>(as_iterator(object)->bound));
+    return 0;
+}
+
+int iterator_clear(PyObject* object) {
+    Py_CLEAR(as_iterator(object)->iterator);
+    return 0;
+}
+
+void iterator_dealloc(PyObject* object) {
+    LoopIterator* self = as_iterator(object);
+    PyObject_GC_UnTrack(object);
+    if (self->open.frame != nullptr) {
+        PyObject *type, *value, *traceback;
+        PyErr_Fetch(&type, &value, &traceback);
+        close_item(self, now_ticks(), nullptr);  // `break`, or the loop was left by an exception
+        PyErr_Restore(type, value, traceback);
+    }
+    Py_XDECREF(self->iterator);
+    Py_XDECREF(reinterpret_cast<PyObject*>(self->bound));
+    PyObject_GC_Del(object);
+}
+
+PyObject* iterator_close(PyObject* object, PyObject*) {
+    LoopIterator* self = as_iterator(object);
+    if (self->open.frame != nullptr) close_item(self, now_ticks(), nullptr);
+    Py_CLEAR(self->iterator);
+    Py_RETURN_NONE;
+}
+
+PyObject* iterator_length_hint(PyObject* object, PyObject*) {
+    PyObject* iterator = as_iterator(object)->iterator;
+    Py_ssize_t hint = iterator == nullptr ? 0 : PyObject_LengthHint(iterator, 0);
+    return hint < 0 ? nullptr : PyLong_FromSsize_t(hint);
+}
+
+PyMethodDef g_iterator_methods[] = {
+    {"close", iterator_close, METH_NOARGS, "End the open scope and the iteration."},
+    {"__length_hint__", iterator_length_hint, METH_NOARGS, nullptr},
+    {nullptr, nullptr, 0, nullptr},
+};
+
+PyTypeObject g_loop_iterator_type = [] {
+    PyTypeObject type = empty_type();
+    type.tp_name = "cirron._recorder.native.LoopIterator";
+    type.tp_basicsize = sizeof(LoopIterator);
+    type.tp_dealloc = iterator_dealloc;
+    type.tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION;
+    type.tp_traverse = iterator_traverse;
+    type.tp_clear = iterator_clear;
+    type.tp_iter = PyObject_SelfIter;
+    type.tp_iternext = iterator_next;
+    type.tp_methods = g_iterator_methods;
+    return type;
+}();
+
+// True for a torch DataLoader, without importing torch.
+bool is_data_loader(PyObject* iterable) {
+    static PyObject* module_name = PyUnicode_InternFromString("torch.utils.data");
+    PyObject* module = PyImport_GetModule(module_name);
+    PyObject* type = module == nullptr ? nullptr : PyObject_GetAttrString(module, "DataLoader");
+    int is_loader = type == nullptr ? 0 : PyObject_IsInstance(iterable, type);
+    Py_XDECREF(type);
+    Py_XDECREF(module);
+    if (PyErr_Occurred()) PyErr_Clear();
+    return is_loader == 1;
+}
+
+PyObject* new_iterator(Loop* loop) {
+    PyObject* iterator = PyObject_GetIter(loop->iterable);
+    if (iterator == nullptr) return nullptr;
+    auto* self = PyObject_GC_New(LoopIterator, &g_loop_iterator_type);
+    if (self == nullptr) {
+        Py_DECREF(iterator);
+        return nullptr;
+    }
+    self->unit = loop->unit;
+    self->bound = loop->bound;
+    Py_XINCREF(reinterpret_cast<PyObject*>(self->bound));
+    self->iterator = iterator;
+    self->index = 0;
+    self->times_wait = !loop->unit->is_epoch && is_data_loader(loop->iterable);
+    self->open = {};
+    PyObject_GC_Track(reinterpret_cast<PyObject*>(self));
+    return reinterpret_cast<PyObject*>(self);
+}
+
+// ---- the loop: what the user holds, as good as the iterable itself --------------------------------------------------
+
+PyObject* loop_iter(PyObject* object) {
+    Loop* self = as_loop(object);
+    return self->started != nullptr ? Py_NewRef(self->started) : new_iterator(self);
+}
+
+PyObject* loop_next(PyObject* object) {
+    Loop* self = as_loop(object);
+    if (self->started == nullptr) {
+        self->started = new_iterator(self);
+        if (self->started == nullptr) return nullptr;
+    }
+    return iterator_next(self->started);
+}
+
+Py_ssize_t loop_length(PyObject* object) { return PyObject_Size(as_loop(object)->iterable); }
+
+PyObject* loop_getattr(PyObject* object, PyObject* name) {
+    PyObject* own = PyObject_GenericGetAttr(object, name);
+    if (own != nullptr || !PyErr_ExceptionMatches(PyExc_AttributeError)) return own;
+    PyErr_Clear();
+    return PyObject_GetAttr(as_loop(object)->iterable, name);
+}
+
+PyObject* loop_length_hint(PyObject* object, PyObject*) {
+    Py_ssize_t hint = PyObject_LengthHint(as_loop(object)->iterable, 0);
+    return hint < 0 ? nullptr : PyLong_FromSsize_t(hint);
+}
+
+int loop_traverse(PyObject* object, visitproc visit, void* arg) {
+    Py_VISIT(as_loop(object)->iterable);
+    Py_VISIT(as_loop(object)->started);
+    Py_VISIT(reinterpret_cast<PyObject*>(as_loop(object)->bound));
+    return 0;
+}
+
+int loop_clear(PyObject* object) {
+    Py_CLEAR(as_loop(object)->started);
+    Py_CLEAR(as_loop(object)->iterable);
+    return 0;
+}
+
+void loop_dealloc(PyObject* object) {
+    PyObject_GC_UnTrack(object);
+    loop_clear(object);
+    Py_XDECREF(reinterpret_cast<PyObject*>(as_loop(object)->bound));
+    PyObject_GC_Del(object);
+}
+
+PyObject* loop_repr(PyObject* object) {
+    Loop* self = as_loop(object);
+    return PyUnicode_FromFormat("<cirron %U loop over %R>", self->unit->name, self->iterable);
+}
+
+// Without it `if loop:` would ask for a length that a generator does not have.
+int loop_bool(PyObject* object) { return PyObject_IsTrue(as_loop(object)->iterable); }
+
+PyNumberMethods g_loop_as_number = [] {
+    PyNumberMethods methods{};
+    methods.nb_bool = loop_bool;
+    return methods;
+}();
+
+PySequenceMethods g_loop_as_sequence = [] {
+    PySequenceMethods methods{};
+    methods.sq_length = loop_length;
+    return methods;
+}();
+
+PyMethodDef g_loop_methods[] = {
+    {"__length_hint__", loop_length_hint, METH_NOARGS, nullptr},
+    {nullptr, nullptr, 0, nullptr},
+};
+
+PyTypeObject g_loop_type = [] {
+    PyTypeObject type = empty_type();
+    type.tp_name = "cirron._recorder.native.Loop";
+    type.tp_basicsize = sizeof(Loop);
+    type.tp_dealloc = loop_dealloc;
+    type.tp_repr = loop_repr;
+    type.tp_as_number = &g_loop_as_number;
+    type.tp_as_sequence = &g_loop_as_sequence;
+    type.tp_getattro = loop_getattr;
+    type.tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION;
+    type.tp_doc = "An iterable that opens one scope an item; anything else is passed on to the wrapped iterable.";
+    type.tp_traverse = loop_traverse;
+    type.tp_clear = loop_clear;
+    type.tp_iter = loop_iter;
+    type.tp_iternext = loop_next;
+    type.tp_methods = g_loop_methods;
+    return type;
+}();
+
+bool init_unit(Unit& unit, const char* name, const char* end_name) {
+    unit.name = PyUnicode_InternFromString(name);
+    unit.end_name = PyUnicode_InternFromString(end_name);
+    return unit.name != nullptr && unit.end_name != nullptr;
+}
+
+}  // namespace
+
+PyObject* make_loop(RecorderObject* bound, PyObject* iterable, bool is_epoch) {
+    auto* self = PyObject_GC_New(Loop, &g_loop_type);
+    if (self == nullptr) return nullptr;
+    self->unit = is_epoch ? &g_epoch : &g_batch;
+    self->bound = bound;
+    Py_XINCREF(reinterpret_cast<PyObject*>(bound));
+    self->iterable = Py_NewRef(iterable);
+    self->started = nullptr;
+    PyObject_GC_Track(reinterpret_cast<PyObject*>(self));
+    return reinterpret_cast<PyObject*>(self);
+}
+
+int init_loop_types(PyObject* module) {
+    if (!init_unit(g_epoch, "epoch", "epoch.end") || !init_unit(g_batch, "batch", "batch.end")) return -1;
+    g_data_load_key = PyUnicode_InternFromString("data_load_ns");
+    if (g_data_load_key == nullptr) return -1;
+    if (PyType_Ready(&g_loop_type) != 0 || PyType_Ready(&g_loop_iterator_type) != 0) return -1;
+    return PyModule_AddObjectRef(module, "Loop", reinterpret_cast<PyObject*>(&g_loop_type));
+}
+
+}  // namespace cirron

@@ -1,0 +1,77 @@
+// The extension module cirron._recorder.native.
+#include "python.hpp"
+
+namespace cirron {
+
+namespace {
+
+PyObject* scope(PyObject*, PyObject* const* args, Py_ssize_t count, PyObject* keywords) {
+    return make_scope(nullptr, args, count, keywords);
+}
+
+PyObject* mark(PyObject*, PyObject* const* args, Py_ssize_t count, PyObject* keywords) {
+    return make_mark(nullptr, args, count, keywords);
+}
+
+PyObject* epochs(PyObject*, PyObject* iterable) { return make_loop(nullptr, iterable, true); }
+PyObject* batches(PyObject*, PyObject* iterable) { return make_loop(nullptr, iterable, false); }
+
+template <typename Function>
+PyCFunction function(Function pointer) {
+    return reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(pointer));
+}
+
+PyMethodDef g_functions[] = {
+    {"scope", function(scope), METH_FASTCALL | METH_KEYWORDS,
+     "scope($module, /, name, index=None, **attrs)\n--\n\nRecord the time a block or each call of a function takes."},
+    {"mark", function(mark), METH_FASTCALL | METH_KEYWORDS,
+     "mark($module, /, name, value, kind='point', **attrs)\n--\n\nRecord a value in the innermost open scope."},
+    {"epochs", epochs, METH_O, "epochs($module, iterable, /)\n--\n\nOpen an `epoch` scope for each item of `iterable`."},
+    {"batches", batches, METH_O, "batches($module, iterable, /)\n--\n\nOpen a `batch` scope for each item of `iterable`."},
+    {"set_default", set_default, METH_O, nullptr},
+    {"recover", function(recover), METH_VARARGS | METH_KEYWORDS, nullptr},
+    {nullptr, nullptr, 0, nullptr},
+};
+
+int exec_module(PyObject* module) {
+    init_clock();
+    if (init_recorders() != 0 || init_mark() != 0) return -1;
+    if (init_scope_type(module) != 0 || init_loop_types(module) != 0) return -1;
+    if (init_recorder_type(module) != 0 || init_recovered_type(module) != 0) return -1;
+    return 0;
+}
+
+PyModuleDef_Slot g_slots[] = {
+    {Py_mod_exec, reinterpret_cast<void*>(exec_module)},
+#if PY_VERSION_HEX >= 0x030C0000
+    // The thread slots and the fork handlers are the process's.
+    {Py_mod_multiple_interpreters, Py_MOD_MULTIPLE_INTERPRETERS_NOT_SUPPORTED},
+#endif
+    {0, nullptr},
+};
+
+PyModuleDef g_module = {
+    PyModuleDef_HEAD_INIT,  //
+    "native",
+    "The native recorder; see native.pyi.",
+    0,
+    g_functions,
+    g_slots,
+    nullptr,
+    nullptr,
+    nullptr,
+};
+
+}  // namespace
+
+bool read_path(PyObject* object, std::string& path) {
+    PyObject* bytes = nullptr;
+    if (PyUnicode_FSConverter(object, &bytes) == 0) return false;
+    path.assign(PyBytes_AS_STRING(bytes), static_cast<size_t>(PyBytes_GET_SIZE(bytes)));
+    Py_DECREF(bytes);
+    return true;
+}
+
+}  // namespace cirron
+
+PyMODINIT_FUNC PyInit_native() { return PyModuleDef_Init(&cirron::g_module); }

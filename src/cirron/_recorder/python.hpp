@@ -1,0 +1,65 @@
+// What the Python types of the core share.
+#pragma once
+
+#include <Python.h>
+
+#include "recorder.hpp"
+#include "types.hpp"
+
+namespace cirron {
+
+struct RecorderObject {
+    PyObject ob_base;
+    Recorder* recorder;  // never null once made
+};
+
+// Where an operation records to now: the bound recorder, or the default one when `bound` is null; null when there is
+// none or it is closed.
+inline Recorder* target(RecorderObject* bound) {
+    if (bound == nullptr) return g_default_recorder;
+    return bound->recorder->is_closed() ? nullptr : bound->recorder;
+}
+
+// An open frame, and the recorder that it belongs to while that lives.
+struct OpenFrame {
+    Frame* frame = nullptr;
+    Registration owner{};
+
+    // Null when there is nothing to close (any more). Needs the GIL.
+    Recorder* recorder() const { return frame == nullptr ? nullptr : find_recorder(owner); }
+};
+
+// Names and attributes of one operation. Keys and values come as Python passes them: names in a tuple, values beside.
+// Each may be told apart from a real parameter by identity, since keywords of a call are interned.
+bool is_keyword(PyObject* key, PyObject* parameter);
+
+// A new reference to `name` as a str, whatever it is; null when an exception has to be passed on.
+PyObject* to_name(PyObject* name);
+
+// A path in the file system's encoding. False with an exception set when it is none.
+bool read_path(PyObject* object, std::string& path);
+
+// Runs `operation` and counts what it throws: nothing of ours may reach the user's program.
+template <typename Operation>
+void guarded(Recorder* recorder, const char* place, Operation operation) {
+    try {
+        operation();
+    } catch (...) {
+        recorder->count_internal_error(place);
+    }
+}
+
+// The types and functions, by file. Each init returns -1 with an exception set when it fails.
+int init_scope_type(PyObject* module);
+int init_loop_types(PyObject* module);
+int init_mark();
+int init_recorder_type(PyObject* module);
+int init_recovered_type(PyObject* module);
+
+PyObject* make_scope(RecorderObject* bound, PyObject* const* args, Py_ssize_t count, PyObject* keywords);
+PyObject* make_mark(RecorderObject* bound, PyObject* const* args, Py_ssize_t count, PyObject* keywords);
+PyObject* make_loop(RecorderObject* bound, PyObject* iterable, bool is_epoch);
+PyObject* set_default(PyObject* module, PyObject* recorder);
+PyObject* recover(PyObject* module, PyObject* args, PyObject* keywords);
+
+}  // namespace cirron

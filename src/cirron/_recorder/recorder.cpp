@@ -1,0 +1,523 @@
+#include "recorder.hpp"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <bit>
+#include <chrono>
+#include <cstring>
+#include <stdexcept>
+
+#include "text.hpp"
+
+namespace cirron {
+
+namespace {
+
+constexpr uint64_t kIdsPerThread = 4096;
+constexpr uint32_t kFrameStride = 256;
+constexpr uint32_t kFramesPerBlock = 64;
+constexpr uint32_t kLargeFrameStride = sizeof(Frame) + padded(kMaxAttrBytes);
+constexpr uint32_t kLargeFramesPerBlock = 4;
+constexpr uint32_t kMinRingCells = 4 * std::bit_ceil(kMaxRecordCells);
+constexpr uint32_t kMarkCells = cells_for(sizeof(MarkRecord));
+
+// One a slot: a context holds a stack for each recorder. Never freed.
+PyObject* g_stack_variables[kMaxRecorders];
+PyObject* g_error_key = nullptr;
+
+uint32_t ring_cells(uint32_t marks) { return std::bit_ceil(std::max(marks * kMarkCells, kMinRingCells)); }
+
+std::string journal_path(const std::string& dir, uint64_t id_prefix) {
+    return dir + "/" + hex_id(id_prefix, kSessionId) + ".journal";
+}
+
+void fill_header(JournalHeader& header, const RecorderOptions& options, uint64_t id_prefix) {
+    header.magic = kJournalMagic;
+    header.version = kJournalVersion;
+    header.header_bytes = sizeof header;
+    header.id_prefix = id_prefix;
+    header.pid = getpid();
+    header.rank = options.rank;
+    header.thread_id = PyThread_get_thread_ident();
+    header.heartbeat_wall_ns.store(wall_now_ns());
+    if (options.batch_fields.size() > sizeof header.batch_fields) throw std::length_error("batch_fields exceed 4096 bytes");
+    header.batch_fields_bytes = static_cast<uint32_t>(options.batch_fields.size());
+    std::memcpy(header.batch_fields, options.batch_fields.data(), options.batch_fields.size());
+}
+
+Scalar error_name(PyObject* type) {
+    const char* full = reinterpret_cast<PyTypeObject*>(type)->tp_name;
+    const char* dot = std::strrchr(full, '.');
+    Scalar name;
+    name.type = ValueType::kText;
+    name.text = cut_text(dot != nullptr ? dot + 1 : full, kMaxText);
+    return name;
+}
+
+void link_frames(FramesBlock* block, Frame*& list) {
+    for (uint32_t i = block->count; i-- > 0;) {
+        Frame* frame = block->at(i);
+        frame->attr_capacity = block->stride - sizeof(Frame);
+        frame->outer = list;
+        list = frame;
+    }
+}
+
+void append_list(Frame* list, Frame*& to) {
+    while (list != nullptr) {
+        Frame* next = list->outer;
+        list->outer = to;
+        to = list;
+        list = next;
+    }
+}
+
+bool is_large(const Frame* frame) { return frame->attr_capacity > kFrameStride; }
+
+}  // namespace
+
+Recorder* g_default_recorder = nullptr;
+
+Recorder::Recorder(RecorderOptions options) : options_(std::move(options)) {
+    uint64_t id_prefix = random_bits();
+    journal_ = Journal::create(options_.journal_dir.empty() ? "" : journal_path(options_.journal_dir, id_prefix));
+    fill_header(journal_->header(), options_, id_prefix);
+    names_ = std::make_unique<Names>(*journal_);
+    clock_ = std::make_unique<TickClock>(journal_->header().clock);
+    clock_->start();
+    journal_->header().start_ticks = now_ticks();
+    journal_->publish();
+    drain_ = std::make_unique<Drain>(*journal_, names_->texts(), *clock_, deferred_,
+                                     DrainOptions{options_.spool_dir, options_.batch_max_bytes, options_.fsync, false});
+    registration_ = register_recorder(this);
+    // The core's own names have a number even when the user's have filled the table.
+    for (const char* name : {"epoch", "epoch.end", "batch", "batch.end", "data_load_ns", "error"}) names_->reserve(name);
+    // The starting thread gets its ring and its stack here, and not within its first scope.
+    give_back_frame(state(), take_frame(state(), 0));
+    stack_here();
+}
+
+Recorder::~Recorder() {
+    if (!closed_) {
+        unregister_recorder(registration_.slot);
+        if (g_default_recorder == this) g_default_recorder = nullptr;
+        names_->clear_cache();
+        deferred_.give_up();
+    }
+}
+
+// ---- threads ------------------------------------------------------------------------------------------------------
+
+ThreadState* Recorder::enter_thread() {
+    auto owned = std::make_unique<ThreadState>();
+    ThreadState* state = owned.get();
+    state->recorder = this;
+    state->thread_id = PyThread_get_thread_ident();
+    RingBlock* ring = take_ring();
+    state->ring.attach(this, ring);
+    state->spans_dropped_before = ring->spans_dropped.load(std::memory_order_relaxed);
+    state->marks_dropped_before = ring->marks_dropped.load(std::memory_order_relaxed);
+    {
+        std::lock_guard lock(threads_mutex_);
+        std::swap(state->free_frames, idle_frames_);
+        std::swap(state->free_large_frames, idle_large_frames_);
+        threads_.push_back(std::move(owned));
+    }
+    t_slots[registration_.slot] = {state, registration_.generation};
+    watch_thread_end();
+    return state;
+}
+
+// A ring whose thread has ended serves the next one, drained or not: records carry their thread.
+RingBlock* Recorder::take_ring() {
+    {
+        std::lock_guard lock(threads_mutex_);
+        if (!idle_rings_.empty()) {
+            RingBlock* ring = idle_rings_.back();
+            idle_rings_.pop_back();
+            return ring;
+        }
+    }
+    return journal_->add_ring_block(ring_cells(options_.ring_marks));
+}
+
+void Recorder::thread_ended(ThreadState* state) {
+    std::lock_guard lock(threads_mutex_);
+    idle_rings_.push_back(state->ring.block());
+    append_list(state->free_frames, idle_frames_);
+    append_list(state->free_large_frames, idle_large_frames_);
+    std::erase_if(threads_, [&](const auto& owned) { return owned.get() == state; });
+}
+
+uint64_t Recorder::next_id(ThreadState* state) {
+    if (state->next_id == state->ids_end) {
+        state->next_id = next_id_block_.fetch_add(kIdsPerThread, std::memory_order_relaxed);
+        state->ids_end = state->next_id + kIdsPerThread;
+    }
+    return state->next_id++;
+}
+
+Frame* Recorder::take_frame(ThreadState* state, uint32_t attr_bytes) {
+    if (attr_bytes > kFrameStride - sizeof(Frame)) return take_large_frame(state);
+    if (state->free_frames == nullptr) {
+        link_frames(journal_->add_frames_block(kFrameStride, kFramesPerBlock), state->free_frames);
+    }
+    Frame* frame = state->free_frames;
+    state->free_frames = frame->outer;
+    return frame;
+}
+
+Frame* Recorder::take_large_frame(ThreadState* state) {
+    if (state->free_large_frames == nullptr) {
+        link_frames(journal_->add_frames_block(kLargeFrameStride, kLargeFramesPerBlock), state->free_large_frames);
+    }
+    Frame* frame = state->free_large_frames;
+    state->free_large_frames = frame->outer;
+    return frame;
+}
+
+void Recorder::give_back_frame(ThreadState* state, Frame* frame) {
+    Frame*& list = is_large(frame) ? state->free_large_frames : state->free_frames;
+    frame->outer = list;
+    list = frame;
+}
+
+// ---- stacks -------------------------------------------------------------------------------------------------------
+
+// The context has changed since this thread's last operation, or the thread is new. Null when memory is out.
+Stack* Recorder::resolve_stack(ThreadState* state, PyThreadState* thread) {
+    PyObject* found = nullptr;
+    if (PyContextVar_Get(g_stack_variables[registration_.slot], nullptr, &found) != 0) PyErr_Clear();
+    auto* stack = reinterpret_cast<Stack*>(found);
+    bool ours = stack != nullptr && stack->recorder.generation == registration_.generation && stack->owned_by(thread->context);
+    if (!ours) {
+        stack = start_stack(found);
+        Py_XDECREF(found);
+    }
+    // The context itself holds the stack from here on.
+    Py_XDECREF(reinterpret_cast<PyObject*>(stack));
+    if (stack == nullptr) {
+        PyErr_Clear();
+        count_internal_error("new stack");
+        return nullptr;
+    }
+    state->stack = stack;
+    state->context_version = thread->context_ver;
+    state->interpreter_thread = thread->id;
+    return stack;
+}
+
+// A stack for the current context, put into it. A task copies the context in which it was made, so what it inherits
+// tells which scope was open there. Returns a new reference, or null with an exception set.
+Stack* Recorder::start_stack(PyObject* inherited) {
+    auto* from = reinterpret_cast<Stack*>(inherited);
+    bool same_session = from != nullptr && from->recorder.generation == registration_.generation;
+    Stack* stack = new_stack(registration_, same_session ? from->top_id() : kSessionId);
+    if (stack == nullptr) return nullptr;
+    PyObject* token = PyContextVar_Set(g_stack_variables[registration_.slot], reinterpret_cast<PyObject*>(stack));
+    PyObject* context = PyThreadState_Get()->context;
+    if (token != nullptr) stack->owner = PyWeakref_NewRef(context, nullptr);
+    Py_XDECREF(token);
+    if (stack->owner == nullptr) Py_CLEAR(stack);
+    return stack;
+}
+
+uint32_t Recorder::depth() {
+    Stack* stack = stack_here();
+    return stack == nullptr ? 0 : stack->depth;
+}
+
+// ---- scopes and marks ---------------------------------------------------------------------------------------------
+
+Frame* Recorder::open(const Opening& opening, uint64_t ticks) {
+    ThreadState* thread = state();
+    Stack* stack = current_stack(thread);
+    if (stack == nullptr) return nullptr;
+    if (stack->is_full()) {
+        refuse_too_deep(thread);
+        return nullptr;
+    }
+    Frame* frame = take_frame(thread, opening.attrs.size);
+    frame->id = next_id(thread);
+    frame->parent = opening.is_epoch ? stack->parent_for_epoch() : stack->top_id();
+    frame->start_ticks = ticks;
+    frame->index = opening.index;
+    frame->thread_id = thread->thread_id;
+    frame->name = opening.name;
+    frame->attr_bytes = static_cast<uint16_t>(opening.attrs.size);
+    if (opening.attrs.size != 0) std::memcpy(frame->attrs, opening.attrs.data, opening.attrs.size);
+    frame->flags = opening.has_index ? kHasIndex : 0;
+    frame->is_epoch = opening.is_epoch;
+    frame->cpu_start_ns = cpu_clock(thread, ticks);
+    frame->stack = stack;
+    frame->context_version = thread->context_version;
+    frame->outer = nullptr;
+    frame->overhead_ns = scope_overhead_ns_;
+    frame->used_as_parent = 0;
+    if (stack->depth > 0) stack->frames[stack->depth - 1]->used_as_parent = 1;
+    stack->push(frame);
+    frame->closed_at.store(kFrameOpen, std::memory_order_release);
+    return frame;
+}
+
+void Recorder::close(Frame* frame, uint64_t ticks, PyObject* error) {
+    ThreadState* thread = state();
+    if (Stack* stack = frame->stack) {
+        stack->remove(frame);
+        if (stack->depth > 0) stack->frames[stack->depth - 1]->overhead_ns += frame->overhead_ns;
+    }
+    if (error == nullptr) [[likely]] {
+        write_span(thread, frame, ticks, {frame->attrs, frame->attr_bytes});
+    } else {
+        AttrWriter attrs(*names_);
+        attrs.copy({frame->attrs, frame->attr_bytes});
+        attrs.add(g_error_key, error_name(error));
+        write_span(thread, frame, ticks, attrs.bytes());
+    }
+    give_back_frame(thread, frame);
+}
+
+void Recorder::write_span(ThreadState* thread, Frame* frame, uint64_t ticks, AttrBytes attrs) {
+    uint32_t cells = cells_for(sizeof(SpanRecord) + attrs.size);
+    char* at = thread->ring.reserve(cells);
+    auto* record = reinterpret_cast<SpanRecord*>(at);
+    uint8_t flags = frame->flags;
+    uint64_t cpu_ns = 0;
+    // Only a scope long enough for the clock's coarse reading at its start, and one that had its thread to itself.
+    bool has_cpu = ticks - frame->start_ticks >= g_ticks_per_ms && frame->thread_id == thread->thread_id &&
+                   frame->context_version == PyThreadState_Get()->context_ver;
+    if (has_cpu) [[unlikely]] {
+        read_cpu_clock(thread, ticks);
+        cpu_ns = thread->cpu_ns - frame->cpu_start_ns;
+        flags |= kHasCpu;
+    }
+    record->header = {RecordKind::kSpan, flags, static_cast<uint16_t>(cells), frame->name};
+    record->id = frame->id;
+    record->parent = frame->parent;
+    record->start_ticks = frame->start_ticks;
+    record->end_ticks = ticks;
+    record->index = frame->index;
+    record->cpu_ns = cpu_ns;
+    record->thread_id = frame->thread_id;
+    record->overhead_ns = frame->overhead_ns;
+    record->attr_bytes = attrs.size;
+    if (attrs.size != 0) std::memcpy(at + sizeof *record, attrs.data, attrs.size);
+    uint64_t ring = thread->ring.block()->number + uint64_t{1};
+    frame->closed_at.store(ring << kClosedRingShift | thread->ring.head(), std::memory_order_relaxed);
+    thread->ring.commit(cells);
+}
+
+void Recorder::cancel(Frame* frame) {
+    frame->closed_at.store(kFrameFree, std::memory_order_relaxed);
+    if (frame->stack != nullptr) frame->stack->remove(frame);
+    give_back_frame(state(), frame);
+}
+
+void Recorder::add_attr(Frame* frame, PyObject* key, const Scalar& value) {
+    AttrWriter attrs(*names_);
+    attrs.add(key, value);
+    if (frame->attr_bytes + attrs.bytes().size > frame->attr_capacity) return;
+    std::memcpy(frame->attrs + frame->attr_bytes, attrs.bytes().data, attrs.bytes().size);
+    frame->attr_bytes += static_cast<uint16_t>(attrs.bytes().size);
+}
+
+uint64_t Recorder::ticks_to_ns(uint64_t ticks) const {
+    return ticks * 1'000'000 / g_ticks_per_ms;
+}
+
+void Recorder::mark(uint32_t name, const Scalar& value, bool is_summary, AttrBytes attrs) {
+    ThreadState* thread = state();
+    Stack* stack = current_stack(thread);
+    if (stack == nullptr) return;
+    uint32_t text_bytes = value.type == ValueType::kText ? padded(static_cast<uint32_t>(value.text.size())) : 0;
+    uint32_t cells = cells_for(sizeof(MarkRecord) + text_bytes + attrs.size);
+    char* at = thread->ring.reserve(cells);
+    auto* record = reinterpret_cast<MarkRecord*>(at);
+    uint8_t flags = is_summary ? kSummary : 0;
+    record->header = {RecordKind::kMark, flags, static_cast<uint16_t>(cells), name};
+    record->span = stack->top_id();
+    record->ticks = now_ticks();
+    record->value = value.bits;
+    record->attr_bytes = attrs.size;
+    record->type = value.type;
+    at += sizeof *record;
+    if (text_bytes != 0) std::memcpy(at, value.text.data(), value.text.size());
+    if (attrs.size != 0) std::memcpy(at + text_bytes, attrs.data, attrs.size);
+    thread->ring.commit(cells);
+    if (stack->depth > 0) {
+        Frame* top = stack->frames[stack->depth - 1];
+        top->used_as_parent = 1;
+        top->overhead_ns += mark_overhead_ns_;
+    }
+}
+
+uint64_t Recorder::cpu_clock(ThreadState* thread, uint64_t ticks) {
+    // A system call of some 200 ns, so at most every tenth of a millisecond; scopes shorter than that share a reading.
+    if (ticks - thread->cpu_read_at > g_ticks_per_ms / 10) [[unlikely]] read_cpu_clock(thread, ticks);
+    return thread->cpu_ns;
+}
+
+void Recorder::read_cpu_clock(ThreadState* thread, uint64_t ticks) {
+    thread->cpu_ns = read_clock_ns(CLOCK_THREAD_CPUTIME_ID);
+    thread->cpu_read_at = ticks;
+}
+
+void Recorder::refuse_too_deep(ThreadState* thread) {
+    journal_->header().scopes_too_deep.fetch_add(1, std::memory_order_relaxed);
+    if (thread->warned_too_deep) return;
+    thread->warned_too_deep = true;
+    warn("scopes on thread " + std::to_string(thread->thread_id) +
+         " are nested deeper than 64; the deeper ones are not recorded, and what they contain counts for the 64th."
+         " Is a scope entered and never left? health()['scope_drop_count'] counts them");
+}
+
+// ---- life ---------------------------------------------------------------------------------------------------------
+
+void Recorder::close_session(const std::string& ended) {
+    if (closed_.exchange(true)) return;
+    // With the GIL held nobody is in the middle of recording, and from here on nobody finds this recorder.
+    unregister_recorder(registration_.slot);
+    if (g_default_recorder == this) g_default_recorder = nullptr;
+    names_->clear_cache();
+    deferred_.give_up();
+    PyThreadState* thread = PyEval_SaveThread();
+    std::optional<SystemError> failure;
+    {
+        std::lock_guard lock(drain_mutex_);
+        try {
+            drain_->run_to_end(ended);
+            journal_->unlink();
+        } catch (const SystemError& error) {
+            failure = error;  // the journal stays, and whoever comes next recovers it
+        }
+    }
+    PyEval_RestoreThread(thread);
+    if (failure) throw *failure;
+}
+
+void Recorder::abandon_in_child() {
+    closed_ = true;
+    abandoned_ = true;
+    journal_->abandon_in_child();
+}
+
+// ---- the drain ----------------------------------------------------------------------------------------------------
+
+uint64_t Recorder::drain() {
+    if (closed_) return 0;
+    std::lock_guard lock(drain_mutex_);
+    if (closed_) return 0;
+    journal_->header().heartbeat_wall_ns.store(wall_now_ns(), std::memory_order_relaxed);
+    populate_rings();
+    return drain_->run();
+}
+
+// Has the pages of a ring's first lap made before its thread gets there: a page fault on a file costs microseconds.
+// Threads that record little never need more than they touch.
+void Recorder::populate_rings() {
+#ifdef MADV_POPULATE_WRITE
+    for (RingBlock* ring : journal_->ring_blocks()) {
+        uint64_t head = ring->head.load(std::memory_order_relaxed);
+        if (head == 0 || head >= ring->capacity) continue;
+        uint64_t ahead = std::min<uint64_t>(head + ring->capacity / 4, ring->capacity);
+        auto page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
+        uintptr_t from = reinterpret_cast<uintptr_t>(ring->cells + head * kCellBytes) / page * page;
+        uintptr_t to = reinterpret_cast<uintptr_t>(ring->cells + ahead * kCellBytes) / page * page;
+        // Advice: an old kernel says no, and the pages come one by one as before.
+        if (to > from) (void)madvise(reinterpret_cast<void*>(from), to - from, MADV_POPULATE_WRITE);
+    }
+#endif
+}
+
+bool Recorder::wait(double timeout_s) {
+    if (abandoned_) return false;
+    std::unique_lock lock(wake_mutex_);
+    bool woken = wake_condition_.wait_for(lock, std::chrono::duration<double>(timeout_s), [&] { return woken_; });
+    woken_ = false;
+    return woken;
+}
+
+void Recorder::wake() {
+    if (abandoned_) return;
+    std::lock_guard lock(wake_mutex_);
+    woken_ = true;
+    wake_condition_.notify_all();
+}
+
+std::string Recorder::open_spans() {
+    if (closed_) return "[]";
+    return drain_->open_spans();
+}
+
+// ---- facts --------------------------------------------------------------------------------------------------------
+
+void Recorder::set_overhead(uint64_t scope_ns, uint64_t mark_ns) {
+    scope_overhead_ns_ = scope_ns;
+    mark_overhead_ns_ = mark_ns;
+}
+
+void Recorder::count_rejected_mark(std::string warning) {
+    journal_->header().marks_rejected.fetch_add(1, std::memory_order_relaxed);
+    std::lock_guard lock(notes_mutex_);
+    if (!std::exchange(warned_rejected_, true)) warnings_.push_back(std::move(warning));
+}
+
+void Recorder::count_internal_error(const char* place) {
+    std::lock_guard lock(notes_mutex_);
+    ++internal_errors_[place];
+}
+
+void Recorder::warn(std::string message) {
+    std::lock_guard lock(notes_mutex_);
+    warnings_.push_back(std::move(message));
+}
+
+std::vector<std::pair<uint64_t, PyObject*>> Recorder::take_deferred() {
+    if (abandoned_) return {};
+    return deferred_.take();
+}
+
+std::vector<std::string> Recorder::take_warnings() {
+    if (abandoned_) return {};
+    std::lock_guard lock(notes_mutex_);
+    return std::exchange(warnings_, {});
+}
+
+Recorder::Counters Recorder::counters() {
+    Counters counters;
+    if (abandoned_) return counters;
+    counters.drained = drain_->totals();
+    const JournalHeader& header = journal_->header();
+    counters.scopes_too_deep = header.scopes_too_deep.load(std::memory_order_relaxed);
+    counters.marks_rejected = header.marks_rejected.load(std::memory_order_relaxed);
+    for (RingBlock* ring : journal_->ring_blocks()) {
+        counters.spans_dropped += ring->spans_dropped.load(std::memory_order_relaxed);
+        counters.marks_dropped += ring->marks_dropped.load(std::memory_order_relaxed);
+    }
+    {
+        std::lock_guard lock(threads_mutex_);
+        for (const auto& state : threads_) {
+            const RingBlock* ring = state->ring.block();
+            counters.threads.push_back({state->thread_id, ring->spans_dropped.load() - state->spans_dropped_before,
+                                        ring->marks_dropped.load() - state->marks_dropped_before});
+        }
+    }
+    std::lock_guard lock(notes_mutex_);
+    counters.internal_errors = internal_errors_;
+    return counters;
+}
+
+int init_recorders() {
+    g_error_key = PyUnicode_InternFromString("error");
+    if (g_error_key == nullptr) return -1;
+    for (PyObject*& variable : g_stack_variables) {
+        variable = PyContextVar_New("cirron_scopes", nullptr);
+        if (variable == nullptr) return -1;
+    }
+    install_fork_handlers();
+    return init_stack_type();
+}
+
+}  // namespace cirron

@@ -1,0 +1,196 @@
+// One session's recorder: its journal, the state of each recording thread, and what can be counted.
+#pragma once
+
+#include <Python.h>
+
+#include <atomic>
+#include <condition_variable>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "attrs.hpp"
+#include "clock.hpp"
+#include "deferred.hpp"
+#include "drain.hpp"
+#include "journal.hpp"
+#include "names.hpp"
+#include "registry.hpp"
+#include "ring.hpp"
+#include "stack.hpp"
+
+namespace cirron {
+
+// What one thread keeps for one recorder. Touched by its own thread only, but for the moment it ends.
+struct ThreadState {
+    Recorder* recorder;
+    RingWriter ring;
+    Frame* free_frames = nullptr;
+    Frame* free_large_frames = nullptr;
+    uint64_t next_id = 0;
+    uint64_t ids_end = 0;
+    uint64_t thread_id = 0;
+    // The stack of the context that ran here last, and how to see that it still runs.
+    Stack* stack = nullptr;
+    uint64_t context_version = 0;
+    uint64_t interpreter_thread = 0;
+    // The thread's CPU clock, read at most every kCpuClockEvery_ns: it is a system call.
+    uint64_t cpu_read_at = 0;
+    uint64_t cpu_ns = 0;
+    bool warned_too_deep = false;
+    uint64_t spans_dropped_before = 0;  // by earlier threads that wrote to this ring
+    uint64_t marks_dropped_before = 0;
+};
+
+struct RecorderOptions {
+    std::string spool_dir;
+    std::string journal_dir;  // empty: anonymous memory
+    std::string batch_fields;
+    int64_t rank = 0;
+    uint32_t ring_marks = 65536;
+    uint64_t batch_max_bytes = 16 << 20;
+    bool fsync = false;
+};
+
+// What a scope is opened with. A name without a number comes as text in front of the attributes.
+struct Opening {
+    uint32_t name = 0;
+    int64_t index = 0;
+    bool has_index = false;
+    bool is_epoch = false;
+    AttrBytes attrs{nullptr, 0};
+};
+
+class Recorder {
+  public:
+    // Throws SystemError, std::bad_alloc, or std::length_error when kMaxRecorders are alive.
+    explicit Recorder(RecorderOptions options);
+    ~Recorder();
+    Recorder(const Recorder&) = delete;
+    Recorder& operator=(const Recorder&) = delete;
+
+    // ---- the hot path; all of it needs the GIL ----
+
+    // Null when the scope is not kept: too deep, or memory is out.
+    Frame* open(const Opening& opening, uint64_t ticks);
+    // `error` is the type of the exception that leaves the scope, or null.
+    void close(Frame* frame, uint64_t ticks, PyObject* error = nullptr);
+    // As if it had never been opened.
+    void cancel(Frame* frame);
+    void mark(uint32_t name, const Scalar& value, bool is_summary, AttrBytes attrs);
+    void rename(Frame* frame, PyObject* name) { frame->name = names_->number_of(name); }
+    uint64_t ticks_to_ns(uint64_t ticks) const;
+    // One more attribute for an open scope, if its frame has room.
+    void add_attr(Frame* frame, PyObject* key, const Scalar& value);
+    uint32_t depth();
+    // Of the calling thread or task; null when memory is out.
+    Stack* stack_here() { return current_stack(state()); }
+
+    // ---- life ----
+
+    Registration registration() const { return registration_; }
+    bool is_closed() const { return closed_; }
+    bool is_abandoned() const { return abandoned_; }
+    // Needs the GIL, and releases it while it writes. Throws SystemError when the last batch cannot be written.
+    void close_session(const std::string& ended);
+
+    // ---- the drain; callable from any thread, and best without the GIL ----
+
+    uint64_t drain();
+    bool wait(double timeout_s);
+    void wake();
+    std::string open_spans();
+
+    // ---- facts ----
+
+    std::string session_id() const { return drain_->session_id(); }
+    Journal& journal() { return *journal_; }
+    Names& names() { return *names_; }
+    DeferredValues& deferred() { return deferred_; }
+    std::string journal_kind() const { return abandoned_ ? "none (a forked child does not record)" : journal_->kind(); }
+    std::vector<std::pair<uint64_t, PyObject*>> take_deferred();
+    void set_overhead(uint64_t scope_ns, uint64_t mark_ns);
+    void count_rejected_mark(std::string warning);
+    void count_internal_error(const char* place);
+    void warn(std::string message);
+    std::vector<std::string> take_warnings();
+
+    struct ThreadCounters {
+        uint64_t thread_id, spans_dropped, marks_dropped;
+    };
+    struct Counters {
+        DrainTotals drained;
+        uint64_t spans_dropped = 0, marks_dropped = 0, scopes_too_deep = 0, marks_rejected = 0;
+        std::map<std::string, uint64_t> internal_errors;
+        std::vector<ThreadCounters> threads;
+    };
+    Counters counters();
+
+    // Called by the registry.
+    void thread_ended(ThreadState* state);
+    void abandon_in_child();
+
+  private:
+    ThreadState* state() {
+        const ThreadSlot& slot = t_slots[registration_.slot];
+        return slot.generation == registration_.generation ? slot.state : enter_thread();
+    }
+    ThreadState* enter_thread();
+    Stack* current_stack(ThreadState* state) {
+        PyThreadState* thread = PyThreadState_Get();
+        bool same = state->context_version == thread->context_ver && state->interpreter_thread == thread->id;
+        return same ? state->stack : resolve_stack(state, thread);
+    }
+    Stack* resolve_stack(ThreadState* state, PyThreadState* thread);
+    Stack* start_stack(PyObject* inherited);
+    RingBlock* take_ring();
+    Frame* take_frame(ThreadState* state, uint32_t attr_bytes);
+    Frame* take_large_frame(ThreadState* state);
+    void give_back_frame(ThreadState* state, Frame* frame);
+    uint64_t next_id(ThreadState* state);
+    void refuse_too_deep(ThreadState* state);
+    uint64_t cpu_clock(ThreadState* state, uint64_t ticks);
+    void read_cpu_clock(ThreadState* state, uint64_t ticks);
+    void write_span(ThreadState* state, Frame* frame, uint64_t ticks, AttrBytes attrs);
+    void populate_rings();
+
+    RecorderOptions options_;
+    std::unique_ptr<Journal> journal_;
+    std::unique_ptr<Names> names_;
+    std::unique_ptr<TickClock> clock_;
+    std::unique_ptr<Drain> drain_;
+    DeferredValues deferred_;
+    Registration registration_{};
+    std::atomic<bool> closed_{false};
+    bool abandoned_ = false;  // by a fork, in the child: locks may be held by threads that are not here
+    std::atomic<uint64_t> next_id_block_{kSessionId + 1};
+    uint64_t scope_overhead_ns_ = 0;
+    uint64_t mark_overhead_ns_ = 0;
+
+    std::mutex threads_mutex_;  // the four below
+    std::vector<std::unique_ptr<ThreadState>> threads_;
+    std::vector<RingBlock*> idle_rings_;
+    Frame* idle_frames_ = nullptr;
+    Frame* idle_large_frames_ = nullptr;
+
+    std::mutex drain_mutex_;  // never locked while holding the GIL
+
+    std::mutex wake_mutex_;
+    std::condition_variable wake_condition_;
+    bool woken_ = false;
+
+    std::mutex notes_mutex_;
+    std::vector<std::string> warnings_;
+    std::map<std::string, uint64_t> internal_errors_;
+    bool warned_rejected_ = false;
+};
+
+// What the module-level functions record into; null: nothing. Guarded by the GIL.
+extern Recorder* g_default_recorder;
+
+int init_recorders();  // once, at import
+
+}  // namespace cirron

@@ -1,0 +1,294 @@
+// The Python type Recorder; see native.pyi for what each method promises.
+#define PY_SSIZE_T_CLEAN
+#include "errors.hpp"
+#include "python.hpp"
+
+namespace cirron {
+
+namespace {
+
+extern PyTypeObject g_recorder_type;
+
+RecorderObject* as_object(PyObject* object) { return reinterpret_cast<RecorderObject*>(object); }
+Recorder* recorder_of(PyObject* object) { return as_object(object)->recorder; }
+
+PyObject* to_python(const std::string& text) {
+    return PyUnicode_DecodeUTF8(text.data(), static_cast<Py_ssize_t>(text.size()), "replace");
+}
+
+PyObject* recorder_new(PyTypeObject* type, PyObject* args, PyObject* keywords) {
+    static const char* names[] = {"spool_dir",  "journal_dir",    "batch_fields", "rank",
+                                  "ring_marks", "batch_max_bytes", "fsync",        nullptr};
+    PyObject* spool_dir = nullptr;
+    PyObject* journal_dir = Py_None;
+    const char* fields = "";
+    Py_ssize_t fields_size = 0;
+    RecorderOptions options;
+    long long rank = 0;
+    unsigned int ring_marks = options.ring_marks;
+    unsigned long long batch_max_bytes = options.batch_max_bytes;
+    int fsync = 0;
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "|$OOy#LIKp:Recorder", const_cast<char**>(names), &spool_dir,
+                                     &journal_dir, &fields, &fields_size, &rank, &ring_marks, &batch_max_bytes, &fsync)) {
+        return nullptr;
+    }
+    if (spool_dir == nullptr) {
+        PyErr_SetString(PyExc_TypeError, "Recorder() needs spool_dir");
+        return nullptr;
+    }
+    if (!read_path(spool_dir, options.spool_dir)) return nullptr;
+    if (journal_dir != Py_None && !read_path(journal_dir, options.journal_dir)) return nullptr;
+    if (ring_marks > 1u << 26) {
+        PyErr_Format(PyExc_ValueError, "ring_marks=%u is too large: a ring holds at most %u marks", ring_marks, 1u << 26);
+        return nullptr;
+    }
+    options.batch_fields.assign(fields, static_cast<size_t>(fields_size));
+    options.rank = rank;
+    options.ring_marks = ring_marks;
+    options.batch_max_bytes = batch_max_bytes;
+    options.fsync = fsync != 0;
+    PyObject* object = type->tp_alloc(type, 0);
+    if (object == nullptr) return nullptr;
+    try {
+        as_object(object)->recorder = new Recorder(std::move(options));
+    } catch (...) {
+        set_python_error();
+        Py_CLEAR(object);
+    }
+    return object;
+}
+
+void recorder_dealloc(PyObject* object) {
+    delete recorder_of(object);
+    Py_TYPE(object)->tp_free(object);
+}
+
+// ---- recording ----------------------------------------------------------------------------------------------------
+
+PyObject* recorder_scope(PyObject* self, PyObject* const* args, Py_ssize_t count, PyObject* keywords) {
+    return make_scope(as_object(self), args, count, keywords);
+}
+
+PyObject* recorder_mark(PyObject* self, PyObject* const* args, Py_ssize_t count, PyObject* keywords) {
+    return make_mark(as_object(self), args, count, keywords);
+}
+
+PyObject* recorder_epochs(PyObject* self, PyObject* iterable) { return make_loop(as_object(self), iterable, true); }
+PyObject* recorder_batches(PyObject* self, PyObject* iterable) { return make_loop(as_object(self), iterable, false); }
+
+PyObject* recorder_set_overhead(PyObject* self, PyObject* args) {
+    unsigned long long scope_ns, mark_ns;
+    if (!PyArg_ParseTuple(args, "KK:set_overhead", &scope_ns, &mark_ns)) return nullptr;
+    recorder_of(self)->set_overhead(scope_ns, mark_ns);
+    Py_RETURN_NONE;
+}
+
+// ---- draining -----------------------------------------------------------------------------------------------------
+
+PyObject* recorder_wait(PyObject* self, PyObject* timeout) {
+    double seconds = PyFloat_AsDouble(timeout);
+    if (seconds == -1.0 && PyErr_Occurred()) return nullptr;
+    bool woken = false;
+    if (!call_without_gil([&] { woken = recorder_of(self)->wait(seconds); })) return nullptr;
+    return PyBool_FromLong(woken);
+}
+
+PyObject* recorder_wake(PyObject* self, PyObject*) {
+    recorder_of(self)->wake();
+    Py_RETURN_NONE;
+}
+
+PyObject* recorder_drain(PyObject* self, PyObject*) {
+    uint64_t batches = 0;
+    if (!call_without_gil([&] { batches = recorder_of(self)->drain(); })) return nullptr;
+    return PyLong_FromUnsignedLongLong(batches);
+}
+
+PyObject* recorder_take_deferred(PyObject* self, PyObject*) {
+    PyObject* list = PyList_New(0);
+    if (list == nullptr) return nullptr;
+    for (auto& [key, value] : recorder_of(self)->take_deferred()) {
+        PyObject* pair = list == nullptr ? nullptr : Py_BuildValue("KO", static_cast<unsigned long long>(key), value);
+        if (pair == nullptr || PyList_Append(list, pair) != 0) Py_CLEAR(list);
+        Py_XDECREF(pair);
+        Py_DECREF(value);
+    }
+    return list;
+}
+
+PyObject* recorder_resolve(PyObject* self, PyObject* args) {
+    unsigned long long key;
+    PyObject* value;
+    if (!PyArg_ParseTuple(args, "KO:resolve", &key, &value)) return nullptr;
+    recorder_of(self)->deferred().resolve(key, value);
+    Py_RETURN_NONE;
+}
+
+PyObject* recorder_close(PyObject* self, PyObject* ended) {
+    const char* text = PyUnicode_AsUTF8(ended);
+    if (text == nullptr) return nullptr;
+    try {
+        recorder_of(self)->close_session(text);
+    } catch (...) {
+        set_python_error();
+        return nullptr;
+    }
+    Py_RETURN_NONE;
+}
+
+// ---- facts --------------------------------------------------------------------------------------------------------
+
+PyObject* recorder_take_warnings(PyObject* self, PyObject*) {
+    PyObject* list = PyList_New(0);
+    if (list == nullptr) return nullptr;
+    for (const std::string& message : recorder_of(self)->take_warnings()) {
+        PyObject* text = to_python(message);
+        if (text == nullptr || PyList_Append(list, text) != 0) Py_CLEAR(list);
+        Py_XDECREF(text);
+        if (list == nullptr) break;
+    }
+    return list;
+}
+
+PyObject* recorder_depth(PyObject* self, PyObject*) {
+    Recorder* recorder = target(as_object(self));
+    return PyLong_FromUnsignedLong(recorder == nullptr ? 0 : recorder->depth());
+}
+
+PyObject* recorder_open_spans(PyObject* self, PyObject*) {
+    std::string json = recorder_of(self)->open_spans();
+    return PyBytes_FromStringAndSize(json.data(), static_cast<Py_ssize_t>(json.size()));
+}
+
+bool set_count(PyObject* dict, const char* key, uint64_t count) {
+    PyObject* number = PyLong_FromUnsignedLongLong(count);
+    bool done = number != nullptr && PyDict_SetItemString(dict, key, number) == 0;
+    Py_XDECREF(number);
+    return done;
+}
+
+PyObject* errors_to_python(const std::map<std::string, uint64_t>& errors) {
+    PyObject* dict = PyDict_New();
+    for (const auto& [place, count] : errors) {
+        if (dict != nullptr && !set_count(dict, place.c_str(), count)) Py_CLEAR(dict);
+    }
+    return dict;
+}
+
+PyObject* threads_to_python(const std::vector<Recorder::ThreadCounters>& threads) {
+    PyObject* list = PyList_New(0);
+    for (const auto& thread : threads) {
+        if (list == nullptr) break;
+        PyObject* dict = PyDict_New();
+        bool whole = dict != nullptr && set_count(dict, "thread_id", thread.thread_id) &&
+                     set_count(dict, "spans_dropped", thread.spans_dropped) &&
+                     set_count(dict, "marks_dropped", thread.marks_dropped) && PyList_Append(list, dict) == 0;
+        Py_XDECREF(dict);
+        if (!whole) Py_CLEAR(list);
+    }
+    return list;
+}
+
+PyObject* recorder_counters(PyObject* self, PyObject*) {
+    Recorder::Counters counters = recorder_of(self)->counters();
+    const DrainTotals& drained = counters.drained;
+    PyObject* errors = errors_to_python(counters.internal_errors);
+    PyObject* threads = threads_to_python(counters.threads);
+    PyObject* dict = PyDict_New();
+    bool whole = dict != nullptr && errors != nullptr && threads != nullptr &&
+                 set_count(dict, "spans_recorded", drained.spans + counters.spans_dropped) &&
+                 set_count(dict, "marks_recorded", drained.marks + counters.marks_dropped) &&
+                 set_count(dict, "spans_dropped", counters.spans_dropped) &&
+                 set_count(dict, "marks_dropped", counters.marks_dropped) &&
+                 set_count(dict, "scopes_too_deep", counters.scopes_too_deep) &&
+                 set_count(dict, "marks_rejected", counters.marks_rejected) &&
+                 set_count(dict, "batches_sealed", drained.batches) && set_count(dict, "bytes_sealed", drained.bytes) &&
+                 set_count(dict, "seal_failures", drained.failures) &&
+                 PyDict_SetItemString(dict, "internal_errors", errors) == 0 &&
+                 PyDict_SetItemString(dict, "threads", threads) == 0;
+    Py_XDECREF(errors);
+    Py_XDECREF(threads);
+    if (!whole) Py_CLEAR(dict);
+    return dict;
+}
+
+PyObject* get_session_id(PyObject* self, void*) { return to_python(recorder_of(self)->session_id()); }
+PyObject* get_journal_kind(PyObject* self, void*) { return to_python(recorder_of(self)->journal_kind()); }
+PyObject* get_closed(PyObject* self, void*) { return PyBool_FromLong(recorder_of(self)->is_closed()); }
+
+PyObject* get_journal_path(PyObject* self, void*) {
+    const std::string& path = recorder_of(self)->journal().path();
+    if (path.empty()) Py_RETURN_NONE;
+    return PyUnicode_DecodeFSDefaultAndSize(path.data(), static_cast<Py_ssize_t>(path.size()));
+}
+
+template <typename Function>
+PyCFunction method(Function function) {
+    return reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(function));
+}
+
+constexpr int kFast = METH_FASTCALL | METH_KEYWORDS;
+
+PyMethodDef g_methods[] = {
+    {"scope", method(recorder_scope), kFast, nullptr},
+    {"mark", method(recorder_mark), kFast, nullptr},
+    {"epochs", recorder_epochs, METH_O, nullptr},
+    {"batches", recorder_batches, METH_O, nullptr},
+    {"set_overhead", recorder_set_overhead, METH_VARARGS, nullptr},
+    {"wait", recorder_wait, METH_O, nullptr},
+    {"wake", recorder_wake, METH_NOARGS, nullptr},
+    {"drain", recorder_drain, METH_NOARGS, nullptr},
+    {"take_deferred", recorder_take_deferred, METH_NOARGS, nullptr},
+    {"resolve", recorder_resolve, METH_VARARGS, nullptr},
+    {"take_warnings", recorder_take_warnings, METH_NOARGS, nullptr},
+    {"depth", recorder_depth, METH_NOARGS, nullptr},
+    {"open_spans", recorder_open_spans, METH_NOARGS, nullptr},
+    {"counters", recorder_counters, METH_NOARGS, nullptr},
+    {"close", recorder_close, METH_O, nullptr},
+    {nullptr, nullptr, 0, nullptr},
+};
+
+PyGetSetDef g_properties[] = {
+    {"session_id", get_session_id, nullptr, nullptr, nullptr},
+    {"journal_kind", get_journal_kind, nullptr, nullptr, nullptr},
+    {"journal_path", get_journal_path, nullptr, nullptr, nullptr},
+    {"closed", get_closed, nullptr, nullptr, nullptr},
+    {nullptr, nullptr, nullptr, nullptr, nullptr},
+};
+
+PyTypeObject g_recorder_type = [] {
+    PyTypeObject type = empty_type();
+    type.tp_name = "cirron._recorder.native.Recorder";
+    type.tp_basicsize = sizeof(RecorderObject);
+    type.tp_dealloc = recorder_dealloc;
+    type.tp_flags = Py_TPFLAGS_DEFAULT;
+    type.tp_doc = "One session: its journal, its threads' rings and the batches sealed from them.";
+    type.tp_methods = g_methods;
+    type.tp_getset = g_properties;
+    type.tp_new = recorder_new;
+    return type;
+}();
+
+// Keeps the recorder behind the default alive; g_default_recorder may be reset by a close or a fork before it is.
+PyObject* g_default_object = nullptr;
+
+}  // namespace
+
+PyObject* set_default(PyObject*, PyObject* recorder) {
+    if (recorder != Py_None && !Py_IS_TYPE(recorder, &g_recorder_type)) {
+        PyErr_Format(PyExc_TypeError, "expected a Recorder or None, not %s", Py_TYPE(recorder)->tp_name);
+        return nullptr;
+    }
+    PyObject* before = g_default_object;
+    g_default_object = recorder == Py_None ? nullptr : Py_NewRef(recorder);
+    g_default_recorder = recorder == Py_None ? nullptr : target(as_object(recorder));
+    Py_XDECREF(before);
+    Py_RETURN_NONE;
+}
+
+int init_recorder_type(PyObject* module) {
+    if (PyType_Ready(&g_recorder_type) != 0) return -1;
+    return PyModule_AddObjectRef(module, "Recorder", reinterpret_cast<PyObject*>(&g_recorder_type));
+}
+
+}  // namespace cirron

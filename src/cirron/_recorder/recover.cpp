@@ -1,0 +1,113 @@
+// Sealing what a dead process left in its journal.
+#include <optional>
+
+#include "drain.hpp"
+#include "errors.hpp"
+#include "python.hpp"
+
+namespace cirron {
+
+namespace {
+
+struct RecoveredFacts {
+    std::string session_id;
+    int64_t pid = 0;
+    DrainTotals totals;
+    std::string damage;
+};
+
+// Where the unsealed records begin. When the ring had been lapped since the last seal, its old cells are overwritten
+// and only those that the producer had left standing are good.
+void rewind_to_sealed(RingBlock* ring) {
+    uint64_t head = ring->head.load(std::memory_order_acquire);
+    if (head - ring->sealed <= ring->capacity) ring->read.store(ring->sealed, std::memory_order_relaxed);
+}
+
+RecoveredFacts seal_dead(Journal& journal, const std::string& spool_dir, bool fsync) {
+    NameTexts names(journal);
+    TickClock clock(journal.header().clock);
+    DeferredValues deferred;
+    Drain drain(journal, names, clock, deferred, {spool_dir, 16 << 20, fsync, true});
+    bool was_closed = Drain::settle_pending(journal, spool_dir);
+    for (RingBlock* ring : journal.ring_blocks()) rewind_to_sealed(ring);
+    if (!was_closed) drain.run_to_end("killed");
+    std::string damage = journal.damage().empty() ? drain.damage() : journal.damage();
+    return {drain.session_id(), journal.header().pid, drain.totals(), damage};
+}
+
+std::optional<RecoveredFacts> recover_journal(const std::string& path, const std::string& spool_dir, bool fsync) {
+    std::unique_ptr<Journal> journal = Journal::open_dead(path);
+    if (!journal) return std::nullopt;
+    RecoveredFacts facts = seal_dead(*journal, spool_dir, fsync);
+    journal->unlink();
+    return facts;
+}
+
+// ---- the result's type --------------------------------------------------------------------------------------------
+
+PyStructSequence_Field g_fields[] = {
+    {"session_id", "32 hex digits"},
+    {"pid", "of the process that died"},
+    {"batches", "sealed by this recovery"},
+    {"spans", "sealed by this recovery"},
+    {"marks", "sealed by this recovery"},
+    {"damage", "why reading stopped early in a part of the journal, or None"},
+    {nullptr, nullptr},
+};
+
+PyStructSequence_Desc g_description = {
+    "cirron._recorder.native.Recovered",
+    "What recover() found in a dead process's journal.",
+    g_fields,
+    6,
+};
+
+PyTypeObject* g_recovered_type = nullptr;
+
+PyObject* to_python(const RecoveredFacts& facts) {
+    PyObject* result = PyStructSequence_New(g_recovered_type);
+    if (result == nullptr) return nullptr;
+    PyObject* items[] = {
+        PyUnicode_FromStringAndSize(facts.session_id.data(), static_cast<Py_ssize_t>(facts.session_id.size())),
+        PyLong_FromLongLong(facts.pid),
+        PyLong_FromUnsignedLongLong(facts.totals.batches),
+        PyLong_FromUnsignedLongLong(facts.totals.spans),
+        PyLong_FromUnsignedLongLong(facts.totals.marks),
+        facts.damage.empty() ? Py_NewRef(Py_None) : PyUnicode_FromString(facts.damage.c_str()),
+    };
+    bool whole = true;
+    for (Py_ssize_t i = 0; i < 6; ++i) {
+        whole = whole && items[i] != nullptr;
+        PyStructSequence_SetItem(result, i, items[i]);
+    }
+    if (!whole) Py_CLEAR(result);
+    return result;
+}
+
+}  // namespace
+
+PyObject* recover(PyObject*, PyObject* args, PyObject* keywords) {
+    static const char* names[] = {"journal_path", "spool_dir", "fsync", nullptr};
+    PyObject* path;
+    PyObject* spool_dir;
+    int fsync = 0;
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "OO|p:recover", const_cast<char**>(names), &path, &spool_dir, &fsync)) {
+        return nullptr;
+    }
+    std::string journal_path;
+    std::string spool;
+    if (!read_path(path, journal_path) || !read_path(spool_dir, spool)) return nullptr;
+    std::optional<RecoveredFacts> facts;
+    bool done = call_without_gil([&] { facts = recover_journal(journal_path, spool, fsync != 0); });
+    if (!done) return nullptr;
+    if (!facts) Py_RETURN_NONE;
+    return to_python(*facts);
+}
+
+int init_recovered_type(PyObject* module) {
+    g_recovered_type = PyStructSequence_NewType(&g_description);
+    if (g_recovered_type == nullptr) return -1;
+    return PyModule_AddObjectRef(module, "Recovered", reinterpret_cast<PyObject*>(g_recovered_type));
+}
+
+}  // namespace cirron

@@ -1,0 +1,58 @@
+#include "ring.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+#include "recorder.hpp"
+
+namespace cirron {
+
+void RingWriter::attach(Recorder* recorder, RingBlock* ring) {
+    recorder_ = recorder;
+    ring_ = ring;
+    head_ = ring->head.load(std::memory_order_acquire);
+    woken_at_ = head_;
+    limit_ = head_;  // the first record takes the slow path, which sets the limit
+}
+
+void RingWriter::make_room(uint32_t cells) {
+    uint64_t end = lap_end();
+    if (head_ + cells > end) {
+        drop_oldest_until_free(end - head_ + cells);
+        pad_to_lap_end(end);
+        end = lap_end();
+    } else {
+        drop_oldest_until_free(cells);
+    }
+    if (head_ + cells > woken_at_ + quarter()) {
+        recorder_->wake();
+        woken_at_ = head_;
+    }
+    uint64_t free_until = ring_->read.load(std::memory_order_acquire) + ring_->capacity;
+    limit_ = std::min({end, free_until, std::max(woken_at_ + quarter(), head_ + cells)});
+}
+
+void RingWriter::drop_oldest_until_free(uint64_t cells) {
+    uint64_t oldest = ring_->read.load(std::memory_order_acquire);
+    while (head_ + cells - oldest > ring_->capacity) {
+        RecordHeader record;
+        std::memcpy(&record, ring_->at(oldest), sizeof record);
+        MarkRecord mark{};
+        if (record.kind == RecordKind::kMark) std::memcpy(&mark, ring_->at(oldest), sizeof mark);
+        // The drain moves `read` too, when it has copied a stretch: whoever is first owns the record.
+        if (!ring_->read.compare_exchange_strong(oldest, oldest + record.cells)) continue;
+        oldest += record.cells;
+        if (record.kind == RecordKind::kSpan) ring_->spans_dropped.fetch_add(1, std::memory_order_relaxed);
+        if (record.kind == RecordKind::kMark) ring_->marks_dropped.fetch_add(1, std::memory_order_relaxed);
+        if (mark.type == ValueType::kDeferred) recorder_->deferred().forget(mark.value);
+    }
+}
+
+void RingWriter::pad_to_lap_end(uint64_t end) {
+    auto cells = static_cast<uint32_t>(end - head_);
+    RecordHeader padding{RecordKind::kPadding, 0, static_cast<uint16_t>(cells), 0};
+    std::memcpy(ring_->at(head_), &padding, sizeof padding);
+    commit(cells);
+}
+
+}  // namespace cirron

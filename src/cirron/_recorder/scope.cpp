@@ -1,0 +1,369 @@
+// The object behind `with cirron.scope(...)`.
+//
+// A with statement looks up __enter__ and __exit__ on the type and would make a bound method of each. Here both are
+// descriptors that give back the scope itself, and the scope is called: with nothing to enter, with the three exception
+// arguments to exit, with one function to decorate. That saves more than half of what the protocol costs.
+#include "python.hpp"
+
+namespace cirron {
+
+namespace {
+
+constexpr Py_ssize_t kInlineAttrs = 4;
+
+struct Scope {
+    PyObject ob_base;
+    vectorcallfunc call;
+    RecorderObject* bound;  // owned; null: the default recorder
+    PyObject* name;         // owned
+    int64_t index;
+    bool has_index;
+    bool needs_values;      // true when `values` was allocated
+    uint32_t too_deep;      // entered so often without being kept
+    OpenFrame open;         // the innermost; earlier ones hang on Frame::outer
+    PyObject* keys;         // owned tuple, or null; as long as `values`
+    PyObject** values;      // owned atoms; null where the key was a parameter
+    PyObject* inline_values[kInlineAttrs];
+};
+
+extern PyTypeObject g_scope_type;
+PyObject* g_name_parameter = nullptr;
+PyObject* g_index_parameter = nullptr;
+
+// Scopes come and go by the million: their memory is kept. Guarded by the GIL.
+constexpr int kMaxSpare = 64;
+Scope* g_spare[kMaxSpare];
+int g_spare_count = 0;
+
+Scope* as_scope(PyObject* object) { return reinterpret_cast<Scope*>(object); }
+
+// ---- entering and leaving -----------------------------------------------------------------------------------------
+
+void open_frame(Scope* self, Recorder* recorder, const Opening& opening) {
+    Frame* frame = recorder->open(opening, now_ticks());
+    if (frame == nullptr) {
+        ++self->too_deep;
+        return;
+    }
+    // Entered again before it was left: the frames form a chain, as long as they are of the same recorder.
+    bool same = self->open.frame != nullptr && self->open.owner.generation == recorder->registration().generation;
+    frame->outer = same ? self->open.frame : nullptr;
+    self->open = {frame, recorder->registration()};
+}
+
+void open_with_attrs(Scope* self, Recorder* recorder, Opening& opening) {
+    AttrWriter attrs(recorder->names());
+    if (opening.name == 0) attrs.add_key_text(self->name);
+    for (Py_ssize_t i = 0; self->keys != nullptr && i < PyTuple_GET_SIZE(self->keys); ++i) {
+        if (self->values[i] != nullptr) attrs.add(PyTuple_GET_ITEM(self->keys, i), self->values[i]);
+    }
+    if (attrs.dropped() > 0) recorder->count_internal_error("more than 64 attributes");
+    opening.attrs = attrs.bytes();
+    open_frame(self, recorder, opening);
+}
+
+PyObject* enter(Scope* self) {
+    if (Recorder* recorder = target(self->bound)) {
+        guarded(recorder, "scope enter", [&] {
+            Opening opening;
+            opening.name = recorder->names().number_of(self->name);
+            opening.index = self->index;
+            opening.has_index = self->has_index;
+            if (self->keys == nullptr && opening.name != 0) [[likely]] {
+                open_frame(self, recorder, opening);
+            } else {
+                open_with_attrs(self, recorder, opening);
+            }
+        });
+    }
+    return Py_NewRef(reinterpret_cast<PyObject*>(self));
+}
+
+// A handle entered several times closes the frame of the thread or task that leaves, else the innermost.
+Frame* unlink_frame(Scope* self, Recorder* recorder) {
+    Frame* innermost = self->open.frame;
+    if (innermost->outer == nullptr) [[likely]] {
+        self->open.frame = nullptr;
+        return innermost;
+    }
+    Stack* here = recorder->stack_here();
+    Frame** link = &self->open.frame;
+    while (*link != nullptr && (*link)->stack != here) link = &(*link)->outer;
+    if (*link == nullptr) link = &self->open.frame;
+    Frame* frame = *link;
+    *link = frame->outer;
+    return frame;
+}
+
+void leave(Scope* self, PyObject* error) {
+    if (self->too_deep > 0) [[unlikely]] {
+        --self->too_deep;
+        return;
+    }
+    Recorder* recorder = self->open.recorder();
+    if (recorder == nullptr) {
+        self->open.frame = nullptr;
+        return;
+    }
+    // A generator that is closed early has not failed.
+    bool failed = error != Py_None && error != PyExc_GeneratorExit && PyType_Check(error);
+    guarded(recorder, "scope exit",
+            [&] { recorder->close(unlink_frame(self, recorder), now_ticks(), failed ? error : nullptr); });
+}
+
+PyObject* decorate(PyObject* self, PyObject* function) {
+    PyObject* module = PyImport_ImportModule("cirron._recorder.decorate");
+    if (module == nullptr) return nullptr;
+    PyObject* again = PyObject_GetAttrString(self, "_again");
+    PyObject* wrapped = again == nullptr ? nullptr : PyObject_CallMethod(module, "decorate", "OO", function, again);
+    Py_XDECREF(again);
+    Py_DECREF(module);
+    return wrapped;
+}
+
+PyObject* scope_call(PyObject* self, PyObject* const* args, size_t flags, PyObject* keywords) {
+    Py_ssize_t count = PyVectorcall_NARGS(flags);
+    if (keywords == nullptr || PyTuple_GET_SIZE(keywords) == 0) {
+        if (count == 0) return enter(as_scope(self));
+        if (count == 3) {
+            leave(as_scope(self), args[0]);
+            Py_RETURN_NONE;
+        }
+        if (count == 1) return decorate(self, args[0]);
+    }
+    PyErr_SetString(PyExc_TypeError, "a scope is called with one function, to decorate it: @cirron.scope(name)");
+    return nullptr;
+}
+
+// ---- making and unmaking ------------------------------------------------------------------------------------------
+
+Scope* allocate() {
+    Scope* self;
+    if (g_spare_count > 0) {
+        self = g_spare[--g_spare_count];
+        PyObject_Init(reinterpret_cast<PyObject*>(self), &g_scope_type);
+    } else {
+        self = PyObject_New(Scope, &g_scope_type);
+        if (self == nullptr) return nullptr;
+        self->call = scope_call;
+    }
+    self->bound = nullptr;
+    self->name = nullptr;
+    self->has_index = false;
+    self->needs_values = false;
+    self->too_deep = 0;
+    self->open.frame = nullptr;
+    self->keys = nullptr;
+    return self;
+}
+
+// Nobody can leave the scope any more: it ends here. An exception may be on its way.
+void abandon(Scope* self) {
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    self->too_deep = 0;
+    while (self->open.frame != nullptr) leave(self, Py_None);
+    PyErr_Restore(type, value, traceback);
+}
+
+void scope_dealloc(PyObject* object) {
+    Scope* self = as_scope(object);
+    if (self->open.frame != nullptr) abandon(self);
+    if (self->keys != nullptr) {
+        for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(self->keys); ++i) Py_XDECREF(self->values[i]);
+        if (self->needs_values) PyMem_Free(self->values);
+        Py_DECREF(self->keys);
+    }
+    Py_XDECREF(self->name);
+    Py_XDECREF(reinterpret_cast<PyObject*>(self->bound));
+    if (g_spare_count < kMaxSpare) {
+        g_spare[g_spare_count++] = self;
+    } else {
+        PyObject_Free(object);
+    }
+}
+
+bool set_index(Scope* self, PyObject* index) {
+    if (index == Py_None) return true;
+    int overflow = 0;
+    long long number = PyLong_Check(index) ? PyLong_AsLongLongAndOverflow(index, &overflow) : PyNumber_AsSsize_t(index, nullptr);
+    if (number == -1 && PyErr_Occurred()) {
+        if (!PyErr_ExceptionMatches(PyExc_Exception)) return false;
+        PyErr_Clear();
+        if (Recorder* recorder = target(self->bound)) recorder->count_internal_error("scope index is no integer");
+        return true;
+    }
+    self->index = number;
+    self->has_index = overflow == 0;
+    return true;
+}
+
+// Takes the keywords of the call. False with an exception set when it has to be passed on.
+bool set_keywords(Scope* self, PyObject* const* values, PyObject* keywords) {
+    Py_ssize_t count = PyTuple_GET_SIZE(keywords);
+    self->values = self->inline_values;
+    if (count > kInlineAttrs) {
+        self->values = static_cast<PyObject**>(PyMem_Calloc(static_cast<size_t>(count), sizeof(PyObject*)));
+        if (self->values == nullptr) return PyErr_NoMemory(), false;
+        self->needs_values = true;
+    } else {
+        std::fill_n(self->inline_values, kInlineAttrs, nullptr);
+    }
+    self->keys = Py_NewRef(keywords);
+    for (Py_ssize_t i = 0; i < count; ++i) {
+        PyObject* key = PyTuple_GET_ITEM(keywords, i);
+        if (is_keyword(key, g_index_parameter) && !self->has_index) {
+            if (!set_index(self, values[i])) return false;
+        } else if (is_keyword(key, g_name_parameter) && self->name == nullptr) {
+            self->name = to_name(values[i]);
+            if (self->name == nullptr) return false;
+        } else {
+            self->values[i] = to_atom(values[i]);
+            if (self->values[i] == nullptr) return false;
+        }
+    }
+    return true;
+}
+
+bool fill(Scope* self, PyObject* const* args, Py_ssize_t count, PyObject* keywords) {
+    if (count > 0) {
+        self->name = PyUnicode_CheckExact(args[0]) ? Py_NewRef(args[0]) : to_name(args[0]);
+        if (self->name == nullptr) return false;
+    }
+    if (count > 1 && !set_index(self, args[1])) return false;
+    if (keywords != nullptr && !set_keywords(self, args + count, keywords)) return false;
+    if (self->name == nullptr) {
+        if (Recorder* recorder = target(self->bound)) recorder->count_internal_error("scope without a name");
+        self->name = PyUnicode_FromString("?");
+    }
+    return self->name != nullptr;
+}
+
+// A fresh scope with the same name, index and attributes: what a decorated function opens at each call.
+PyObject* scope_again(PyObject* object, PyObject*) {
+    Scope* self = as_scope(object);
+    Scope* copy = allocate();
+    if (copy == nullptr) return nullptr;
+    copy->bound = reinterpret_cast<RecorderObject*>(Py_XNewRef(reinterpret_cast<PyObject*>(self->bound)));
+    copy->name = Py_NewRef(self->name);
+    copy->index = self->index;
+    copy->has_index = self->has_index;
+    if (self->keys == nullptr) return reinterpret_cast<PyObject*>(copy);
+    Py_ssize_t count = PyTuple_GET_SIZE(self->keys);
+    copy->values = copy->inline_values;
+    if (count > kInlineAttrs) {
+        copy->values = static_cast<PyObject**>(PyMem_Calloc(static_cast<size_t>(count), sizeof(PyObject*)));
+        copy->needs_values = copy->values != nullptr;
+        if (copy->values == nullptr) {
+            Py_DECREF(reinterpret_cast<PyObject*>(copy));
+            return PyErr_NoMemory();
+        }
+    }
+    copy->keys = Py_NewRef(self->keys);
+    for (Py_ssize_t i = 0; i < count; ++i) copy->values[i] = Py_XNewRef(self->values[i]);
+    return reinterpret_cast<PyObject*>(copy);
+}
+
+PyObject* scope_repr(PyObject* object) {
+    Scope* self = as_scope(object);
+    if (!self->has_index) return PyUnicode_FromFormat("<cirron scope %R>", self->name);
+    return PyUnicode_FromFormat("<cirron scope %R[%lld]>", self->name, static_cast<long long>(self->index));
+}
+
+// ---- __enter__ and __exit__ ---------------------------------------------------------------------------------------
+
+// Read from a scope: the scope itself. Read from the type, as contextlib.ExitStack does: this object, which takes the
+// scope as its first argument.
+struct WithMethod {
+    PyObject ob_base;
+    vectorcallfunc call;
+};
+
+PyObject* with_method_get(PyObject* self, PyObject* object, PyObject*) {
+    return Py_NewRef(object == nullptr ? self : object);
+}
+
+PyObject* with_method_call(PyObject*, PyObject* const* args, size_t flags, PyObject* keywords) {
+    Py_ssize_t count = PyVectorcall_NARGS(flags);
+    if (count == 0 || !Py_IS_TYPE(args[0], &g_scope_type)) {
+        PyErr_SetString(PyExc_TypeError, "expected a scope as the first argument");
+        return nullptr;
+    }
+    return scope_call(args[0], args + 1, static_cast<size_t>(count - 1), keywords);
+}
+
+PyTypeObject g_with_method_type = [] {
+    PyTypeObject type = empty_type();
+    type.tp_name = "cirron._recorder.native._WithMethod";
+    type.tp_basicsize = sizeof(WithMethod);
+    type.tp_vectorcall_offset = offsetof(WithMethod, call);
+    type.tp_call = PyVectorcall_Call;
+    type.tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_VECTORCALL;
+    type.tp_descr_get = with_method_get;
+    return type;
+}();
+
+PyMethodDef g_scope_methods[] = {
+    {"_again", scope_again, METH_NOARGS, nullptr},
+    {nullptr, nullptr, 0, nullptr},
+};
+
+PyTypeObject g_scope_type = [] {
+    PyTypeObject type = empty_type();
+    type.tp_name = "cirron._recorder.native.Scope";
+    type.tp_basicsize = sizeof(Scope);
+    type.tp_dealloc = scope_dealloc;
+    type.tp_vectorcall_offset = offsetof(Scope, call);
+    type.tp_repr = scope_repr;
+    type.tp_call = PyVectorcall_Call;
+    type.tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_VECTORCALL | Py_TPFLAGS_DISALLOW_INSTANTIATION;
+    type.tp_doc = "One with block, or a decorator that opens the same scope at each call.";
+    type.tp_methods = g_scope_methods;
+    return type;
+}();
+
+}  // namespace
+
+bool is_keyword(PyObject* key, PyObject* parameter) {
+    if (key == parameter) return true;
+    return !PyUnicode_CHECK_INTERNED(key) && PyUnicode_Compare(key, parameter) == 0;
+}
+
+PyObject* to_name(PyObject* name) {
+    PyObject* atom = to_atom(name);
+    if (atom == nullptr || PyUnicode_Check(atom)) return atom;
+    PyObject* text = PyObject_Str(atom);
+    Py_DECREF(atom);
+    return text;
+}
+
+PyObject* make_scope(RecorderObject* bound, PyObject* const* args, Py_ssize_t count, PyObject* keywords) {
+    Scope* self = allocate();
+    if (self == nullptr) return nullptr;
+    if (bound != nullptr) {
+        self->bound = reinterpret_cast<RecorderObject*>(Py_NewRef(reinterpret_cast<PyObject*>(bound)));
+    }
+    if (!fill(self, args, count, keywords)) {
+        Py_DECREF(reinterpret_cast<PyObject*>(self));
+        return nullptr;
+    }
+    return reinterpret_cast<PyObject*>(self);
+}
+
+int init_scope_type(PyObject* module) {
+    g_name_parameter = PyUnicode_InternFromString("name");
+    g_index_parameter = PyUnicode_InternFromString("index");
+    if (g_name_parameter == nullptr || g_index_parameter == nullptr) return -1;
+    if (PyType_Ready(&g_with_method_type) != 0 || PyType_Ready(&g_scope_type) != 0) return -1;
+    for (const char* name : {"__enter__", "__exit__"}) {
+        auto* method = PyObject_New(WithMethod, &g_with_method_type);
+        if (method == nullptr) return -1;
+        method->call = with_method_call;
+        if (PyDict_SetItemString(g_scope_type.tp_dict, name, reinterpret_cast<PyObject*>(method)) != 0) return -1;
+        Py_DECREF(reinterpret_cast<PyObject*>(method));
+    }
+    PyType_Modified(&g_scope_type);
+    return PyModule_AddObjectRef(module, "Scope", reinterpret_cast<PyObject*>(&g_scope_type));
+}
+
+}  // namespace cirron
