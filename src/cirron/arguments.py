@@ -1,0 +1,68 @@
+"""Checks of the arguments of `profile` and `Cirron`; whatever is wrong is said in the caller's own thread."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from cirron.settings import check, checked
+
+OUTPUTS = ("spool",)
+
+
+def check_profile(
+    config: object, frameworks: object, snapshots: object, enabled: object, output: object
+) -> None:
+    """Refuse arguments of `profile` that this version cannot act on.
+
+    Raises:
+        ValueError, TypeError: naming the argument and what is accepted.
+    """
+    if config is not None and not isinstance(config, dict):
+        raise _wrong_type("config", config, "a dict of settings by name, or None")
+    if not isinstance(enabled, bool):
+        raise _wrong_type("enabled", enabled, "True or False")
+    if _names("frameworks", frameworks):
+        raise ValueError(
+            f"frameworks={frameworks!r}: this version has hooks for none; accepted are None and []"
+        )
+    if snapshots is not None:
+        raise ValueError(f"snapshots={snapshots!r}: this version takes none; accepted is None")
+    check_output(output)
+
+
+def check_output(output: object) -> None:
+    """Refuse an `output` that is no sink of this version."""
+    names = [output] if isinstance(output, str) else _names("output", output)
+    wrong = [name for name in names if name not in OUTPUTS]
+    if wrong or not (names or output is None):
+        accepted = ", ".join(map(repr, OUTPUTS))
+        raise ValueError(f"output={output!r}: accepted are {accepted}, a list of these, and None")
+
+
+def profile_settings(
+    config: Mapping[str, Any] | None, flush_interval: object, path: object
+) -> dict[str, Any]:
+    """The settings that a call of `profile` states; its own arguments go before what `config` says.
+
+    Raises:
+        ValueError, TypeError: naming the argument and what is accepted.
+    """
+    given = checked(config or {})
+    if flush_interval is not None:
+        given["flush_interval"] = check("flush_interval", flush_interval)
+    if path is not None:
+        given["output_dir"] = check("output_dir", path, argument="path")
+    return given
+
+
+def _names(argument: str, value: object) -> Sequence[object]:
+    if value is None:
+        return ()
+    if not isinstance(value, (list, tuple)):
+        raise _wrong_type(argument, value, "a list of names, or None")
+    return value
+
+
+def _wrong_type(argument: str, value: object, accepted: str) -> TypeError:
+    return TypeError(f"{argument} is of type {type(value).__name__}; accepted is {accepted}")

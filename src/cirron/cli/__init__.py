@@ -1,0 +1,5 @@
+"""The command line: `cirron …`."""
+
+from cirron.cli.app import main
+
+__all__ = ["main"]

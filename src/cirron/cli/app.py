@@ -1,0 +1,78 @@
+"""The `cirron` command, and the one place that turns what happened into an exit code.
+
+0: done. 1: failed; standard error says why. 2: wrong usage. 130: interrupted.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+from cirron._version import __version__
+from cirron.cli.messages import say
+from cirron.cli.traces import traces
+from cirron.errors import CirronError
+
+INTERRUPTED = 130
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="""Example:
+
+    \b
+    python train.py         # a program with ci.profile() in it
+    cirron traces view      # where its time went
+    """,
+)
+@click.version_option(__version__, message="cirron %(version)s")
+def cirron() -> None:
+    """See what a training run recorded: where the time went and what it was doing.
+
+    Reads the spool that the program left in ./.cirron; needs no network.
+    """
+
+
+cirron.add_command(traces)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit code.
+
+    Args:
+        arguments: what follows `cirron` on the command line; by default the process's own.
+
+    Example:
+        sys.exit(main(["traces", "list"]))
+    """
+    _spell_out_what_the_terminal_cannot()
+    try:
+        code = cirron.main(arguments, prog_name="cirron", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        return INTERRUPTED
+    except BrokenPipeError:
+        return _nobody_reads()
+    except (CirronError, OSError) as error:
+        say(f"Error: {error}")
+        return 1
+    return code if isinstance(code, int) else 0
+
+
+def _spell_out_what_the_terminal_cannot() -> None:
+    r"""Have a character outside of the terminal's encoding printed as `\u2502` instead of failing the command."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _nobody_reads() -> int:
+    """`| head` closed the pipe: stop, and let the interpreter's last flush go nowhere instead of failing again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 1

@@ -1,0 +1,39 @@
+"""What goes wrong inside cirron: counted by place, said once, never raised into the user's program."""
+
+from __future__ import annotations
+
+import threading
+
+
+class Faults:
+    """Counters of internal errors, and the one way by which cirron speaks to its user."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()  # reentrant: a signal handler may note while its thread is noting
+        self._counts: dict[str, int] = {}
+        self._said: set[tuple[str, type[BaseException]]] = set()
+
+    def note(self, place: str, error: BaseException, consequence: str) -> None:
+        """Count `error` at `place`; the first of its kind there is logged with its `consequence`."""
+        kind = (place, type(error))
+        with self._lock:
+            self._counts[place] = self._counts.get(place, 0) + 1
+            is_new = kind not in self._said
+            self._said.add(kind)
+        if is_new:
+            self.warn(f"{consequence}: {str(error) or type(error).__name__} (further ones are only counted)")
+
+    def warn(self, message: str) -> None:
+        """Log `message` at WARNING; a logging handler that raises is counted and hurts nobody."""
+        import logging
+
+        try:
+            logging.getLogger("cirron").warning("%s", message)
+        except Exception:  # noqa: BLE001 - a handler of the user's, which may raise anything
+            with self._lock:
+                self._counts["logging"] = self._counts.get("logging", 0) + 1
+
+    def counts(self) -> dict[str, int]:
+        """How many errors there were, by place."""
+        with self._lock:
+            return dict(self._counts)

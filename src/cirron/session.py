@@ -1,0 +1,136 @@
+"""The module's functions `profile`, `flush`, `health`, `shutdown` and `trace`: those of the default instance."""
+
+from __future__ import annotations
+
+from _thread import allocate_lock
+
+from cirron import _recorder
+from cirron.instance import Cirron, Profiler
+
+TYPE_CHECKING = False  # as in cirron.instance
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+
+class _Default(Cirron):
+    """The instance behind the functions of the module, whose `scope` and `mark` are the native ones."""
+
+    def _record_into(self, recorder: _recorder.Recorder | None) -> None:
+        _recorder.set_default(recorder)
+
+
+_default: _Default | None = None
+_default_lock = allocate_lock()
+
+
+def _the_default() -> _Default:
+    global _default
+    with _default_lock:
+        if _default is None:
+            _default = _Default()
+        return _default
+
+
+def profile(
+    config: Mapping[str, Any] | None = None,
+    frameworks: Sequence[str] | None = None,
+    snapshots: str | None = None,
+    *,
+    flush_interval: float | None = None,
+    enabled: bool = True,
+    path: str | os.PathLike[str] | None = None,
+    output: str | Sequence[str] | None = None,
+) -> Profiler:
+    """Start recording, and get the handle of the session.
+
+    From here on scopes and marks are kept, in `./.cirron/` unless told otherwise, until `shutdown()` or the
+    end of the program. Call it once: a second call logs a warning and returns the same handle. Once its
+    arguments are accepted it never fails: a session that cannot start says so in a warning.
+
+    Args:
+        config: settings by name: `api_key`, `api_endpoint`, `workspace_id`, `run_id`, `pipeline_id`,
+            `deployment_id`, `output_dir`, `flush_interval`, `ring_marks` (marks a thread holds until they
+            are written), `batch_max_bytes` and `fsync` (batches survive a power failure, and cost more).
+        frameworks: frameworks to hook into; this version has none, so None or `[]`.
+        snapshots: tensor snapshots; this version has none, so None.
+        flush_interval: seconds between two writes to the spool, 1.0 by default.
+        enabled: False for a handle on which everything does nothing, at almost no cost.
+        path: folder to use instead of `./.cirron`.
+        output: where records go; `"spool"` is the one sink there is.
+
+    Raises:
+        ValueError, TypeError: an argument that is not accepted; the message says what is.
+
+    Example:
+        import cirron as ci
+
+        ci.profile()
+        for epoch in ci.epochs(range(10)):
+            ci.mark("loss", train(epoch))
+        ci.trace()
+    """
+    return _the_default().profile(
+        config,
+        frameworks,
+        snapshots,
+        flush_interval=flush_interval,
+        enabled=enabled,
+        path=path,
+        output=output,
+    )
+
+
+def flush() -> None:
+    """Return when everything closed or marked before the call is on disk; without a session, at once.
+
+    Example:
+        ci.flush()  # ./.cirron/spool holds everything so far
+    """
+    _the_default().flush()
+
+
+def health() -> dict[str, Any]:
+    """A snapshot of the recorder's state, good for a health check: it never raises.
+
+    Beyond what is at work (`enabled`, `transport`, `session_id`, `spool_dir`, `journal`) it counts all that
+    was lost or failed: `mark_drop_count`, `span_drop_count` and `drops_by_thread` (a ring was full),
+    `scope_drop_count` (nested too deep), `mark_reject_count` (values that no mark can hold),
+    `seal_failure_count` (failed tries to write a batch) and `internal_errors` by place.
+
+    Example:
+        assert ci.health()["mark_drop_count"] == 0
+    """
+    return _the_default().health()
+
+
+def shutdown() -> None:
+    """End the session: close its root span, write everything, stop the writer. A second call does nothing.
+
+    It runs by itself when the program exits. Afterwards `profile()` begins a new session.
+
+    Example:
+        ci.profile()
+        work()
+        ci.shutdown()
+    """
+    _the_default().shutdown()
+
+
+def trace(format: str = "tree", name: str | None = None, last: int | None = None) -> Any:
+    """The scope tree of the session so far, or of the last one when it is over.
+
+    Args:
+        format: `"tree"` prints it or shows it in a notebook; `"dict"`, `"json"` and `"df"` return it.
+        name: keep spans of this name and what is below them.
+        last: keep this many spans, those that closed most recently.
+
+    Raises:
+        ValueError, TypeError: an argument that is not accepted; the message says what is.
+        CirronDependencyError: `"df"` without pandas.
+
+    Example:
+        ci.trace(name="epoch", last=3)
+    """
+    return _the_default().trace(format, name, last)

@@ -1,0 +1,60 @@
+"""Where a tree is shown: in the notebook cell that asked, or on standard output."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from typing import Any, TextIO
+
+from cirron.tree import units
+from cirron.tree.build import Tree
+from cirron.tree.html import to_html
+from cirron.tree.text import WIDTH, to_text
+
+
+def show(tree: Tree) -> None:
+    """Display the tree as HTML in a notebook cell, or print it."""
+    shell = _notebook_shell()
+    if shell is None:
+        print_tree(tree, sys.stdout)
+    else:
+        shell.display_pub.publish({"text/plain": to_text(tree), "text/html": to_html(tree)})
+
+
+def print_tree(tree: Tree, stream: TextIO, *, color: bool = True, depth: int | None = None) -> None:
+    """Write the tree as text that fits the stream: its width, its characters and, on a terminal, its colours.
+
+    Args:
+        tree: what to draw.
+        stream: where to; colours go to terminals only, and to none when `NO_COLOR` is set.
+        color: False for no colours even there.
+        depth: levels shown below the roots; by default all.
+    """
+    color = color and stream.isatty() and not os.environ.get("NO_COLOR")
+    text = to_text(tree, width=_width(stream), color=color, depth=depth)
+    stream.write(_encodable(text, getattr(stream, "encoding", None) or "utf-8"))
+    stream.flush()
+
+
+def _notebook_shell() -> Any | None:
+    """The shell of a notebook, found without importing IPython: a program that has not, is in no notebook."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    in_notebook = any(cls.__name__ == "ZMQInteractiveShell" for cls in type(shell).__mro__)
+    return shell if in_notebook else None
+
+
+def _width(stream: TextIO) -> int:
+    if stream.isatty() or os.environ.get("COLUMNS", "").isdecimal():
+        return shutil.get_terminal_size((WIDTH, 0)).columns
+    return WIDTH
+
+
+def _encodable(text: str, encoding: str) -> str:
+    """The text as the stream can take it; a name it cannot spell is escaped."""
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return units.ascii_only(text).encode(encoding, "backslashreplace").decode(encoding)
+    return text

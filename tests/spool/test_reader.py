@@ -1,0 +1,112 @@
+"""A spool is read one file at a time, oldest first, from any of the directories a user may name."""
+
+import os
+import tracemalloc
+from pathlib import Path
+
+import pytest
+
+from cirron.spool import find_spool, list_files, read
+from support.spool_files import SESSION_ID, bare_batch, batch, put, session_span, span
+
+OTHER_ID = "07" * 16
+
+
+def ages(directory: Path, session: str | None = None) -> list[int]:
+    return [found.created_ns for found in read(directory, session).batches()]
+
+
+def test_batches_come_oldest_first(tmp_path):
+    for number in (30, 4, 500):
+        put(tmp_path, batch(number))
+    assert ages(tmp_path) == [4, 30, 500]
+
+
+@pytest.mark.parametrize("given", ["run", "run/.cirron", "run/.cirron/spool"])
+def test_a_spool_is_found_from_its_own_or_either_outer_directory(given, tmp_path):
+    spool = tmp_path / "run" / ".cirron" / "spool"
+    spool.mkdir(parents=True)
+    assert find_spool(tmp_path / given) == spool
+
+
+def test_an_archive_under_another_name_is_a_spool(tmp_path):
+    put(tmp_path, batch(1))
+    (tmp_path / "saved" / "spool").mkdir(parents=True)
+    assert find_spool(tmp_path) == tmp_path
+    assert find_spool(tmp_path / "saved") == tmp_path / "saved" / "spool"
+
+
+def test_a_cirron_directory_without_a_spool_is_empty(tmp_path):
+    (tmp_path / ".cirron").mkdir()
+    reader = read(tmp_path)
+    assert (list(reader.batches()), reader.problems) == ([], [])
+
+
+def test_a_directory_that_does_not_exist_is_an_error_with_a_way_out(tmp_path):
+    with pytest.raises(
+        FileNotFoundError, match=r"no spool at .*/typo: .* does not exist; name a spool directory"
+    ):
+        read(tmp_path / "typo")
+
+
+def test_a_file_is_no_spool(tmp_path):
+    with pytest.raises(NotADirectoryError, match="it is a file; name a spool directory"):
+        read(put(tmp_path, batch(1)))
+
+
+def test_files_are_listed_from_their_names_without_being_opened(tmp_path):
+    os.mkfifo(tmp_path / "not-read.txt")  # opening it would never return
+    put(tmp_path, b"not even JSON", f"{17:020d}-{'ab' * 16}.json")
+    (found,) = list_files(tmp_path)
+    shown = (found.path, found.created_ns, found.batch_id, found.size_bytes)
+    assert shown == (tmp_path / f"{17:020d}-{'ab' * 16}.json", 17, "ab" * 16, 13)
+
+
+def test_a_session_is_chosen_by_the_beginning_of_its_id(tmp_path):
+    put(tmp_path, batch(1))
+    put(tmp_path, batch(2, session_id=OTHER_ID))
+    assert ages(tmp_path, SESSION_ID[:3]) == [1]
+    assert ages(tmp_path, "07") == [2]
+
+
+def test_a_session_that_batches_do_not_name_is_chosen_by_its_root_span(tmp_path):
+    put(tmp_path, bare_batch(1, spans=[span(16, "step")]))
+    put(tmp_path, bare_batch(2, spans=[span(17, "step", pid=5, parent_id=OTHER_ID)]))
+    put(tmp_path, bare_batch(3, spans=[session_span()]))
+    assert ages(tmp_path, SESSION_ID) == [1, 3]
+    assert ages(tmp_path, "pid-5") == [2]
+
+
+def test_a_second_pass_starts_over(tmp_path):
+    put(tmp_path, batch(1))
+    put(tmp_path, b"", f"{2:020d}-{2:032x}.json")
+    reader = read(tmp_path)
+    passes = [(len(list(reader.batches())), len(reader.problems)) for _ in range(2)]
+    assert passes == [(1, 1), (1, 1)]
+
+
+def test_a_file_is_opened_only_when_its_turn_comes(tmp_path):
+    for number in (1, 2, 3):
+        put(tmp_path, batch(number))
+    batches = read(tmp_path).batches()
+    next(batches)
+    put(tmp_path, batch(2, sdk_version="written later"))
+    assert next(batches).sdk_version == "written later"
+
+
+def test_memory_holds_no_more_for_twenty_files_than_for_three(tmp_path):
+    for number in range(1, 21):
+        spool = tmp_path / ("few" if number <= 3 else "many")
+        spool.mkdir(exist_ok=True)
+        put(spool, batch(number, spans=[span(number * 1000 + k, "step") for k in range(500)]))
+    peak_bytes(tmp_path / "few")  # the first pass fills caches
+    assert peak_bytes(tmp_path / "many") < 1.3 * peak_bytes(tmp_path / "few")
+
+
+def peak_bytes(spool: Path) -> int:
+    tracemalloc.start()
+    try:
+        assert sum(len(found.spans) for found in read(spool).batches()) >= 1500
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
