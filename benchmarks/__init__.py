@@ -1,0 +1,1 @@
+"""What recording costs, measured beside the locks and recorders a user could choose instead."""

@@ -1,0 +1,131 @@
+"""What a worker process can be asked to measure.
+
+A suite sets its process up once and returns a function that measures every case once, in a fresh
+random order. The same suites run against cirron and against cirron-sdk, in an interpreter each.
+"""
+
+import gc
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from benchmarks import cases, competitors, loop, training
+from benchmarks.settings import Settings
+from benchmarks.timing import Case, Stopwatch
+
+Round = Callable[[], dict[str, float]]
+Suite = Callable[[Settings], Round]
+
+
+def operations(settings: Settings) -> Round:
+    ci = _profile()
+    ours = [*cases.recorder(ci), cases.held_scope(ci)]
+    return _shuffled([*cases.floors(), *ours, *competitors.installed()], settings.operation_ops)
+
+
+def operations_alone(settings: Settings) -> Round:
+    ci = _profile()
+    ours = [*cases.recorder(ci), cases.held_scope(ci)]
+    return _shuffled([*cases.floors(), *ours], settings.operation_ops)
+
+
+def operations_sdk(settings: Settings) -> Round:
+    return _shuffled([*cases.floors(), *cases.recorder(_profile())], settings.operation_ops)
+
+
+def operations_disabled(settings: Settings) -> Round:
+    ci = _profile(enabled=False)
+    return _shuffled([*cases.floors(), *cases.recorder(ci)], settings.operation_ops)
+
+
+def sustained(settings: Settings) -> Round:
+    """Scopes and marks without a pause, with what runs behind them; also the share of records dropped."""
+    ci = _profile()
+    recorder = {case.name: case for case in cases.recorder(ci, own_threads=True)}
+    measure = _shuffled([*cases.floors(), recorder["scope"], recorder["mark"]], settings.sustained_ops)
+
+    def measure_and_count() -> dict[str, float]:
+        dropped = _dropped(ci)
+        measured = measure()
+        return measured | {"dropped": (_dropped(ci) - dropped) / (2 * settings.sustained_ops)}
+
+    return measure_and_count
+
+
+def drain(settings: Settings) -> Round:
+    """From a full ring to a sealed file: the time of the flush after a burst, over its records."""
+    ci = _profile(flush_interval=3600.0)
+    recorder = {case.name: case for case in cases.recorder(ci)}
+    stopwatch = Stopwatch()
+
+    def measure(name: str) -> float:
+        recorder[name].run(settings.drain_records)
+        flush = Case(name, lambda _: ci.flush(), own_threads=True)
+        return stopwatch.ns_per_op(flush, settings.drain_records)
+
+    return _tidied(lambda: {name: measure(name) for name in ("scope", "scope attribute", "mark")})
+
+
+def slowdown(settings: Settings) -> Round:
+    return _tidied(loop.slowdown(_profile(), settings.loop_window_s))
+
+
+def train(settings: Settings) -> Round:
+    return _tidied(training.steps(_profile(), settings.training_epochs))
+
+
+SUITES: dict[str, Suite] = {
+    suite.__name__: suite
+    for suite in (
+        operations,
+        operations_alone,
+        operations_sdk,
+        operations_disabled,
+        sustained,
+        drain,
+        slowdown,
+        train,
+    )
+}
+
+
+def _profile(enabled: bool = True, **settings: Any) -> Any:
+    """The module under test, recording into the worker's own folder."""
+    import cirron as ci
+
+    ci.profile(frameworks=[], snapshots=None, enabled=enabled, **settings)
+    if ci.health()["enabled"] != enabled:  # a recorder that gave up would win every row
+        raise RuntimeError(f"no session to measure: {ci.health()}")
+    return ci
+
+
+def _dropped(ci: Any) -> int:
+    health = ci.health()
+    return int(health["mark_drop_count"] + health.get("span_drop_count", 0))
+
+
+def _shuffled(each: list[Case], ops: int) -> Round:
+    stopwatch = Stopwatch()
+    # A heavy import of a competitor must not make everybody's garbage collections longer.
+    gc.collect()
+    gc.freeze()
+
+    def measure() -> dict[str, float]:
+        order = random.sample(each, len(each))
+        measured = {case.name: stopwatch.ns_per_op(case, ops) for case in order}
+        return {**measured, "gate forced": stopwatch.gate.forced, "preempted": stopwatch.preempted}
+
+    return _tidied(measure)
+
+
+def _tidied(measure: Round) -> Round:
+    """Removes the batches of a round, so that no recorder reaches its cap on disk."""
+
+    def measure_and_tidy() -> dict[str, float]:
+        measured = measure()
+        for batch in Path(".cirron", "spool").glob("*.json"):
+            batch.unlink(missing_ok=True)
+        return measured
+
+    return measure_and_tidy

@@ -1,0 +1,83 @@
+"""Code as a user writes it; it is type-checked and never run."""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import assert_type
+
+import cirron as ci
+
+
+def train(samples: list[int]) -> float:
+    profiler = ci.profile({"ring_marks": 1024}, frameworks=[], path=Path("runs"), flush_interval=0.5)
+    assert_type(profiler, ci.Profiler)
+    loss = 0.0
+    for epoch in ci.epochs(range(10)):
+        assert_type(epoch, int)
+        for sample in ci.batches(samples):
+            assert_type(sample, int)
+            with ci.scope("forward", index=sample, split="train") as scope:
+                loss += sample
+            del scope
+            ci.mark("loss", loss, step=epoch)
+    ci.mark("final loss", loss, kind="summary")
+    profiler.flush()
+    ci.trace(name="epoch", last=3)
+    return loss
+
+
+@ci.scope("fetch")
+async def fetch(url: str) -> bytes:
+    return url.encode()
+
+
+@ci.scope("read")
+def read(path: Path) -> Iterator[str]:
+    yield path.name
+
+
+@ci.scope("stream")
+async def stream() -> AsyncIterator[int]:
+    yield 1
+
+
+async def main() -> None:
+    assert_type(await fetch("https://example.org"), bytes)
+    for line in read(Path("data")):
+        assert_type(line, str)
+    async for number in stream():
+        assert_type(number, int)
+
+
+def lifecycle() -> None:
+    ci.flush()
+    assert ci.health()["mark_drop_count"] == 0
+    ci.shutdown()
+
+
+def own_instance() -> None:
+    recorder = ci.Cirron(output_dir="runs/42", api_key="key", flush_interval=5)
+    handle = recorder.profile(enabled=True, output=["spool"])
+    with recorder.scope("load", rows=3):
+        recorder.mark("rows", 3)
+    for item in recorder.batches(["a", "b"]):
+        assert_type(item, str)
+
+    @recorder.scope("step")
+    def step(value: int) -> int:
+        return value + 1
+
+    assert_type(step(1), int)
+    assert handle.enabled
+    recorder.shutdown()
+
+
+def errors() -> None:
+    try:
+        ci.trace("df")
+    except ci.CirronDependencyError:
+        pass
+    except (ci.CirronConfigError, ci.CirronError) as error:
+        raise SystemExit(1) from error
+
+
+lifecycle.__doc__ = ci.__version__
