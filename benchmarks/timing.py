@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 SPIN_NS = 200_000
 SPIN_SLACK = 1.10
-GATE_TRIES = 100
-REPEATS = 20
+GATE_TRIES = 40
+REPEATS = 8
 MIN_CPU_SHARE = 0.97
 
 

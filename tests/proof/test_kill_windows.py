@@ -3,30 +3,14 @@
 import os
 from pathlib import Path
 
-import pytest
-
 from cirron._recorder import recover
 from cirron.spool import Batch, read, seal_dead_journals
 from proof.journal_file import SPAN_CELLS, take_back
-from proof.script import KILLED, run
-
-
-@pytest.fixture
-def root(tmp_path) -> Path:
-    return tmp_path / ".cirron"
+from proof.script import KILLED, picture, run
 
 
 def batches(root: Path) -> list[Batch]:
     return list(read(root).batches())
-
-
-def picture(root: Path) -> list[str]:
-    """Each span and how it ended, in the order of the spool."""
-    return [
-        f"{span.name} {'interrupted' if span.end_ns is None else 'closed'}"
-        for batch in batches(root)
-        for span in batch.spans
-    ]
 
 
 def the_journal(root: Path) -> Path:

@@ -1,5 +1,6 @@
 """A session of the native recorder in a folder of its own."""
 
+import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -29,6 +30,7 @@ class Session:
         for folder in (self.spool, self.journals):
             folder.mkdir(parents=True, exist_ok=True)
         folders = dict(spool_dir=str(self.spool), journal_dir=str(self.journals))
+        self._batches: list[Batch] | None = None
         self.recorder = Recorder(**folders | dict(batch_fields=BATCH_FIELDS) | options)
         set_default(self.recorder)
 
@@ -46,8 +48,10 @@ class Session:
         return draw(self.spool)
 
     def batches(self) -> list[Batch]:
-        self.end()
-        return batches_of(self.spool)
+        if self._batches is None:
+            self.end()
+            self._batches = batches_of(self.spool)
+        return self._batches
 
     def spans(self, name: str | None = None) -> list[Span]:
         """In the order they closed; of one name, or all but the session's own."""
@@ -90,9 +94,21 @@ def start(**options):
 """
 
 
-def run_program(root: Path, body: str, **options: Any) -> subprocess.CompletedProcess[str]:
+# Python's and C++'s memory come from malloc, and what is freed is overwritten: to use it again does not go unseen.
+OVERWRITE_FREED_MEMORY = {"PYTHONMALLOC": "malloc", "MALLOC_PERTURB_": "165"}
+
+
+def run_program(root: Path, body: str) -> subprocess.CompletedProcess[str]:
     """Run a script in a process of its own; it begins with `PROGRAM`, and `root` is its `ROOT`."""
+    process = start_program(root, body)
+    out, err = process.communicate()
+    return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+
+def start_program(root: Path, body: str) -> subprocess.Popen[str]:
+    """As `run_program`, without waiting for the end; its standard input is a pipe."""
     for folder in (root / "spool", root / "journal"):
         folder.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-X", "faulthandler", "-c", PROGRAM + cleandoc(body), str(root)]
-    return subprocess.run(command, capture_output=True, text=True, **options)
+    pipes = dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    return subprocess.Popen(command, text=True, env=os.environ | OVERWRITE_FREED_MEMORY, **pipes)

@@ -1,5 +1,6 @@
 #include "attrs.hpp"
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstring>
@@ -15,6 +16,21 @@ PyObject* cut(PyObject* text) {
     return PyUnicode_Substring(text, 0, kMaxText);
 }
 
+// PyLong_AsDouble, with an infinity for what lies beyond a double.
+double to_double(PyObject* value, int sign) {
+    double real = PyLong_AsDouble(value);
+    if (!PyErr_Occurred()) return real;
+    PyErr_Clear();
+    return sign * HUGE_VAL;
+}
+
+// An instance of a subclass of int as an int, or as a float where it needs more than 64 bits.
+PyObject* plain_int(PyObject* value) {
+    int overflow = 0;
+    long long number = PyLong_AsLongLongAndOverflow(value, &overflow);
+    return overflow == 0 ? PyLong_FromLongLong(number) : PyFloat_FromDouble(to_double(value, overflow));
+}
+
 bool must_propagate() { return !PyErr_ExceptionMatches(PyExc_Exception); }
 
 }  // namespace
@@ -28,7 +44,7 @@ PyObject* to_atom(PyObject* value) {
     if (PyFloat_Check(value)) {
         atom = PyFloat_FromDouble(PyFloat_AS_DOUBLE(value));
     } else if (PyLong_Check(value)) {
-        atom = _PyLong_Copy(reinterpret_cast<PyLongObject*>(value));
+        atom = plain_int(value);
     } else if (PyObject* text = PyObject_Str(value)) {
         atom = cut(text);
         Py_DECREF(text);
@@ -50,14 +66,7 @@ bool read_scalar(PyObject* value, Scalar& scalar) {
         long long number = PyLong_AsLongLongAndOverflow(value, &overflow);
         scalar.type = overflow == 0 ? ValueType::kInt : ValueType::kFloat;
         scalar.bits = static_cast<uint64_t>(number);
-        if (overflow != 0) {
-            double real = PyLong_AsDouble(value);
-            if (PyErr_Occurred()) {
-                PyErr_Clear();
-                real = overflow * HUGE_VAL;
-            }
-            scalar.bits = std::bit_cast<uint64_t>(real);
-        }
+        if (overflow != 0) scalar.bits = std::bit_cast<uint64_t>(to_double(value, overflow));
     } else if (PyUnicode_Check(value)) {
         scalar.type = ValueType::kText;
         scalar.text = utf8_of(value, scalar.holder);
@@ -78,12 +87,14 @@ void AttrWriter::add(PyObject* key, PyObject* value) {
 }
 
 void AttrWriter::add(PyObject* key, const Scalar& scalar) {
-    if (count_ == kMaxAttrs) {
+    uint32_t number = names_.number_of(key);
+    // Two long keys may be one once they are cut.
+    bool is_repeated = number != 0 && std::find(keys_, keys_ + count_, number) != keys_ + count_;
+    if (count_ == kMaxAttrs || is_repeated) {
         ++dropped_;
         return;
     }
-    ++count_;
-    uint32_t number = names_.number_of(key);
+    keys_[count_++] = number;
     if (number == 0) add_key_text(key);
     if (scalar.type == ValueType::kText) {
         append({number, scalar.type, 0, static_cast<uint16_t>(scalar.text.size())}, scalar.text.data());
@@ -92,9 +103,15 @@ void AttrWriter::add(PyObject* key, const Scalar& scalar) {
     }
 }
 
-void AttrWriter::copy(AttrBytes attrs) {
-    std::memcpy(bytes_ + size_, attrs.data, attrs.size);
-    size_ += attrs.size;
+void AttrWriter::copy(AttrBytes attrs, PyObject* except) {
+    uint32_t number = names_.number_of(except);
+    for (uint32_t at = 0; at < attrs.size;) {
+        AttrHeader header;
+        std::memcpy(&header, attrs.data + at, sizeof header);
+        bool is_excepted = header.key == number && header.is_key_text == 0;
+        if (!is_excepted) append(header, attrs.data + at + sizeof header);
+        at += sizeof header + padded(header.bytes);
+    }
 }
 
 void AttrWriter::add_key_text(PyObject* text) {

@@ -33,11 +33,11 @@ bool read_scalar(PyObject* value, Scalar& scalar);
 class AttrWriter {
   public:
     explicit AttrWriter(Names& names) : names_(names) {}
-    // `value` is an atom. What exceeds kMaxAttrs is counted in dropped().
+    // `value` is an atom. A repeated key and what exceeds kMaxAttrs are counted in dropped().
     void add(PyObject* key, PyObject* value);
     void add(PyObject* key, const Scalar& scalar);
-    // Attributes encoded earlier.
-    void copy(AttrBytes attrs);
+    // Attributes encoded earlier, but for those named `except`.
+    void copy(AttrBytes attrs, PyObject* except);
     // The text of a record whose name has no number.
     void add_key_text(PyObject* text);
     AttrBytes bytes() const { return {bytes_, size_}; }
@@ -50,6 +50,7 @@ class AttrWriter {
     uint32_t size_ = 0;
     uint32_t count_ = 0;
     uint32_t dropped_ = 0;
+    uint32_t keys_[kMaxAttrs];
     alignas(8) char bytes_[kMaxAttrBytes];
 };
 

@@ -62,7 +62,11 @@ bool exists(const std::string& path) {
 }
 
 void mark_sealed(Journal& journal) {
-    for (RingBlock* ring : journal.ring_blocks()) ring->sealed = ring->sealing_to;
+    for (RingBlock* ring : journal.ring_blocks()) {
+        ring->sealed = ring->sealing_to;
+        ring->spans_in_flight = 0;
+        ring->marks_in_flight = 0;
+    }
 }
 
 std::string batch_name(uint64_t created_ns, const std::string& batch_id) {
@@ -173,39 +177,43 @@ SpanFields Drain::open_fields(const Frame& frame) {
 void Drain::collect_ring(RingBlock* ring, uint64_t until) {
     uint64_t from = ring->read.load(std::memory_order_acquire);
     while (from < until) {
-        uint64_t end = chunk_end(ring, from, until);
-        if (end == from) return;
-        uint64_t first = from & (ring->capacity - 1);
-        // A chunk never crosses the end of the ring: chunk_end() stops there.
-        chunk_.resize((end - from) * kCellBytes);
-        std::memcpy(chunk_.data(), ring->cells + first * kCellBytes, chunk_.size());
+        Chunk chunk = next_chunk(ring, from, until);
+        if (chunk.end == from) return;
+        chunk_.resize((chunk.end - from) * kCellBytes);
+        std::memcpy(chunk_.data(), ring->at(from), chunk_.size());  // a chunk never crosses the end of the ring
+        ring->spans_in_flight += chunk.spans;
+        ring->marks_in_flight += chunk.marks;
         // Moving `read` proves that the copy is whole: the producer moves it before it overwrites anything.
-        if (!ring->read.compare_exchange_strong(from, end)) continue;
-        encode_chunk(ring, from, end - from);
-        ring->sealing_to = end;
-        from = end;
+        if (!ring->read.compare_exchange_strong(from, chunk.end)) {
+            ring->spans_in_flight -= chunk.spans;
+            ring->marks_in_flight -= chunk.marks;
+            continue;
+        }
+        encode_chunk(ring, from, chunk.end - from);
+        ring->sealing_to = chunk.end;
+        from = chunk.end;
         if (encoder_.bytes() > options_.batch_max_bytes) seal(false);
     }
 }
 
-// The end of a run of whole records from `from`, at most kChunkCells long. Reads cells that the producer may be
-// overwriting; what it returns is then nonsense within the ring's bounds, and the caller finds out.
-uint64_t Drain::chunk_end(RingBlock* ring, uint64_t from, uint64_t until) {
-    uint64_t lap_end = (from / ring->capacity + 1) * ring->capacity;
-    uint64_t limit = std::min({until, lap_end, from + kChunkCells});
-    uint64_t at = from;
-    while (at < limit) {
+// A run of whole records from `from`, at most kChunkCells long. Reads cells that the producer may be overwriting; what
+// it returns is then nonsense within the ring's bounds, and the caller finds out.
+Drain::Chunk Drain::next_chunk(RingBlock* ring, uint64_t from, uint64_t until) {
+    uint64_t lap_end = std::min(until, (from / ring->capacity + 1) * ring->capacity);
+    Chunk chunk{from};
+    while (chunk.end < std::min(lap_end, from + kChunkCells)) {
         RecordHeader record;
-        std::memcpy(&record, ring->at(at), sizeof record);
-        bool whole = record.cells > 0 && at + record.cells <= std::min(until, lap_end);
-        if (!whole) {
-            if (options_.recovered) report_damage(ring, at, "has no valid length");
+        std::memcpy(&record, ring->at(chunk.end), sizeof record);
+        if (record.cells == 0 || record.cells > lap_end - chunk.end) {
+            if (options_.recovered) report_damage(ring, chunk.end, "has no valid length");
             break;
         }
-        if (record.kind == RecordKind::kMark && is_waiting(ring, at)) break;
-        at += record.cells;
+        if (record.kind == RecordKind::kMark && is_waiting(ring, chunk.end)) break;
+        chunk.spans += record.kind == RecordKind::kSpan;
+        chunk.marks += record.kind == RecordKind::kMark;
+        chunk.end += record.cells;
     }
-    return at;
+    return chunk;
 }
 
 bool Drain::is_waiting(RingBlock* ring, uint64_t position) const {

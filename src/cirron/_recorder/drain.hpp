@@ -51,7 +51,12 @@ class Drain {
     // Encodes all that is committed now; seals only what fills a batch.
     void collect();
     void collect_ring(RingBlock* ring, uint64_t until);
-    uint64_t chunk_end(RingBlock* ring, uint64_t from, uint64_t until);
+    struct Chunk {
+        uint64_t end;
+        uint64_t spans = 0;
+        uint64_t marks = 0;
+    };
+    Chunk next_chunk(RingBlock* ring, uint64_t from, uint64_t until);
     void encode_chunk(const RingBlock* ring, uint64_t from, uint64_t cells);
     void encode_span(const char* record);
     void encode_mark(const RingBlock* ring, uint64_t position, const char* record);

@@ -107,7 +107,9 @@ struct RingBlock {
     std::atomic<uint64_t> marks_dropped;
     alignas(64) std::atomic<uint64_t> read;
     uint64_t sealed;
-    uint64_t sealing_to;  // `sealed` once the batch in `PendingSeal` is in place
+    uint64_t sealing_to;       // `sealed` once the batch in `PendingSeal` is in place
+    uint64_t spans_in_flight;  // in [sealed, read): lost with the process if the producer has overwritten them
+    uint64_t marks_in_flight;
     alignas(64) char cells[];
 
     char* at(uint64_t position) { return cells + (position & (capacity - 1)) * kCellBytes; }

@@ -75,12 +75,12 @@ void end_of_items(LoopIterator* self) {
         self->open.frame = nullptr;
         return;
     }
-    PyObject *type, *value, *traceback;
-    PyErr_Fetch(&type, &value, &traceback);
-    bool failed = type != nullptr && !PyErr_GivenExceptionMatches(type, PyExc_StopIteration);
+    ErrorAside aside;
+    PyObject* error = aside.type();
+    bool failed = error != nullptr && !PyErr_GivenExceptionMatches(error, PyExc_StopIteration);
     Frame* frame = self->open.frame;
     if (failed) {
-        close_item(self, now_ticks(), type);
+        close_item(self, now_ticks(), error);
     } else if (frame->used_as_parent != 0) {
         guarded(recorder, "loop", [&] { recorder->rename(frame, self->unit->end_name); });
         close_item(self, now_ticks(), nullptr);
@@ -88,7 +88,6 @@ void end_of_items(LoopIterator* self) {
         self->open.frame = nullptr;
         guarded(recorder, "loop", [&] { recorder->cancel(frame); });
     }
-    PyErr_Restore(type, value, traceback);
 }
 
 PyObject* iterator_next(PyObject* object) {
@@ -128,10 +127,8 @@ void iterator_dealloc(PyObject* object) {
     LoopIterator* self = as_iterator(object);
     PyObject_GC_UnTrack(object);
     if (self->open.frame != nullptr) {
-        PyObject *type, *value, *traceback;
-        PyErr_Fetch(&type, &value, &traceback);
+        ErrorAside aside;
         close_item(self, now_ticks(), nullptr);  // `break`, or the loop was left by an exception
-        PyErr_Restore(type, value, traceback);
     }
     Py_XDECREF(self->iterator);
     Py_XDECREF(reinterpret_cast<PyObject*>(self->bound));

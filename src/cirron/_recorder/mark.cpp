@@ -123,7 +123,7 @@ bool mark_with_attrs(Recorder* recorder, const Arguments& arguments, PyObject* n
     uint32_t number = recorder->names().number_of(name);
     if (number == 0) attrs.add_key_text(name);
     if (arguments.attr_count > 0 && !read_attrs(attrs, arguments, values, keywords)) return false;
-    if (attrs.dropped() > 0) recorder->count_internal_error("more than 64 attributes");
+    if (attrs.dropped() > 0) recorder->count_internal_error("attribute dropped: more than 64, or a key twice");
     if (recorder->is_closed()) return true;  // by what an attribute's __str__ did
     recorder->mark(number, value, is_summary(recorder, arguments.given[2]), attrs.bytes());
     return true;

@@ -36,6 +36,19 @@ bool is_keyword(PyObject* key, PyObject* parameter);
 // A new reference to `name` as a str, whatever it is; null when an exception has to be passed on.
 PyObject* to_name(PyObject* name);
 
+// Puts aside the exception on its way, if any, for as long as it lives.
+class ErrorAside {
+  public:
+    ErrorAside() { PyErr_Fetch(&type_, &value_, &traceback_); }
+    ~ErrorAside() { PyErr_Restore(type_, value_, traceback_); }
+    ErrorAside(const ErrorAside&) = delete;
+    ErrorAside& operator=(const ErrorAside&) = delete;
+    PyObject* type() const { return type_; }
+
+  private:
+    PyObject *type_, *value_, *traceback_;
+};
+
 // A path in the file system's encoding. False with an exception set when it is none.
 bool read_path(PyObject* object, std::string& path);
 

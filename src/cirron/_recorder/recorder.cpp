@@ -272,7 +272,7 @@ void Recorder::close(Frame* frame, uint64_t ticks, PyObject* error) {
         write_span(thread, frame, ticks, {frame->attrs, frame->attr_bytes});
     } else {
         AttrWriter attrs(*names_);
-        attrs.copy({frame->attrs, frame->attr_bytes});
+        attrs.copy({frame->attrs, frame->attr_bytes}, g_error_key);
         attrs.add(g_error_key, error_name(error));
         write_span(thread, frame, ticks, attrs.bytes());
     }

@@ -16,11 +16,18 @@ struct RecoveredFacts {
     std::string damage;
 };
 
-// Where the unsealed records begin. When the ring had been lapped since the last seal, its old cells are overwritten
-// and only those that the producer had left standing are good.
+// Puts `read` where the unsealed records begin. When the producer has lapped the ring since the last seal, what was
+// being sealed is overwritten: those records are lost with the process, and counted.
 void rewind_to_sealed(RingBlock* ring) {
     uint64_t head = ring->head.load(std::memory_order_acquire);
-    if (head - ring->sealed <= ring->capacity) ring->read.store(ring->sealed, std::memory_order_relaxed);
+    if (head - ring->sealed <= ring->capacity) {
+        ring->read.store(ring->sealed, std::memory_order_relaxed);
+    } else {
+        ring->spans_dropped.fetch_add(ring->spans_in_flight, std::memory_order_relaxed);
+        ring->marks_dropped.fetch_add(ring->marks_in_flight, std::memory_order_relaxed);
+    }
+    ring->spans_in_flight = 0;
+    ring->marks_in_flight = 0;
 }
 
 RecoveredFacts seal_dead(Journal& journal, const std::string& spool_dir, bool fsync) {

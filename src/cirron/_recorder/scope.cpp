@@ -57,7 +57,7 @@ void open_with_attrs(Scope* self, Recorder* recorder, Opening& opening) {
     for (Py_ssize_t i = 0; self->keys != nullptr && i < PyTuple_GET_SIZE(self->keys); ++i) {
         if (self->values[i] != nullptr) attrs.add(PyTuple_GET_ITEM(self->keys, i), self->values[i]);
     }
-    if (attrs.dropped() > 0) recorder->count_internal_error("more than 64 attributes");
+    if (attrs.dropped() > 0) recorder->count_internal_error("attribute dropped: more than 64, or a key twice");
     opening.attrs = attrs.bytes();
     open_frame(self, recorder, opening);
 }
@@ -159,11 +159,9 @@ Scope* allocate() {
 
 // Nobody can leave the scope any more: it ends here. An exception may be on its way.
 void abandon(Scope* self) {
-    PyObject *type, *value, *traceback;
-    PyErr_Fetch(&type, &value, &traceback);
+    ErrorAside aside;
     self->too_deep = 0;
     while (self->open.frame != nullptr) leave(self, Py_None);
-    PyErr_Restore(type, value, traceback);
 }
 
 void scope_dealloc(PyObject* object) {

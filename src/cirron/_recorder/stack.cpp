@@ -36,7 +36,17 @@ uint64_t Stack::parent_for_epoch() const {
     return top_id();
 }
 
-bool Stack::owned_by(PyObject* context) const { return PyWeakref_GetObject(owner) == context; }
+bool Stack::owned_by(PyObject* context) const {
+#if PY_VERSION_HEX >= 0x030D0000
+    PyObject* referent = nullptr;
+    if (PyWeakref_GetRef(owner, &referent) != 1) return false;
+    bool same = referent == context;
+    Py_DECREF(referent);
+    return same;
+#else
+    return PyWeakref_GetObject(owner) == context;
+#endif
+}
 
 void Stack::remove_below_top(Frame* frame) {
     Frame** end = frames + depth;
