@@ -80,8 +80,8 @@ FIGURES = (
         "idle `ci.profile()` over bare Python, resident", "memory", _over("profile", "bare"), "MB", most=12
     ),
     Figure("first scope of a thread, resident", "memory", _over("one scope", "profile"), "MB"),
-    Figure("drain, a span", "drain", lambda m: m["scope"], "ns", most=250),
-    Figure("drain, a span with an attribute", "drain", lambda m: m["scope attribute"], "ns", most=250),
+    Figure("drain, a span with its overhead mark", "drain", lambda m: m["scope"], "ns", most=250),
+    Figure("drain, the same with an attribute", "drain", lambda m: m["scope attribute"], "ns", most=250),
     Figure("drain, a mark", "drain", lambda m: m["mark"], "ns", most=250),
     Figure("drain, spans a second", "drain", lambda m: 1e3 / m["scope"], "M/s"),
     Figure(

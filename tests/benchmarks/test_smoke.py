@@ -35,8 +35,8 @@ LABELS = """
     idle `ci.profile()` over `import cirron`, resident
     idle `ci.profile()` over bare Python, resident
     first scope of a thread, resident
-    drain, a span
-    drain, a span with an attribute
+    drain, a span with its overhead mark
+    drain, the same with an attribute
     drain, a mark
     drain, spans a second
     Python loop while 200k spans/s are drained

@@ -1,6 +1,5 @@
 """Compares what a spool holds with what the witness saw `programs/work.py` record."""
 
-from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -155,7 +154,9 @@ def _loss_faults(account: Account, doubtful: int) -> Iterator[str]:
 
 
 def _session_faults(batches: list[Batch], killed: bool, must_be: bool) -> Iterator[str]:
-    ends = [span.attrs.get("cirron.ended") for batch in batches for span in batch.spans if is_session_span(span)]
+    ends = [
+        span.attrs.get("cirron.ended") for batch in batches for span in batch.spans if is_session_span(span)
+    ]
     expected = ["killed" if killed else "completed"]
     if ends != expected and (must_be or ends):
         yield f"the session spans say {ends}, not {expected}"

@@ -42,13 +42,18 @@ SCENARIOS = [
 ]
 
 
-def kill_and_settle(scenario: Scenario, folder: Path, dice: random.Random) -> Account:
-    """One kill in a new folder, one recovery of a kind that the dice choose, and the account."""
+Recovery = Callable[[Path, random.Random], None]
+
+
+def kill_and_settle(
+    scenario: Scenario, folder: Path, dice: random.Random, recover: Recovery | None = None
+) -> Account:
+    """One kill in a new folder, one recovery, by default of a kind that the dice choose, and the account."""
     root, seen = folder / ".cirron", folder / "witness"
     witness.create(seen)
     _run_and_kill(scenario, root, seen, dice.uniform(scenario.earliest_s, scenario.latest_s))
     if root.is_dir():
-        dice.choice(RECOVERIES)(root, dice)
+        (recover or dice.choice(RECOVERIES))(root, dice)
     account = settle(root, seen) if root.is_dir() else Account()
     account.faults += _left_over(root)
     return account
@@ -84,9 +89,9 @@ def _recover_in_a_race(root: Path, _: random.Random) -> None:
     assert sum(sealed) <= 1, sealed
 
 
-def _recover_under_fire(root: Path, dice: random.Random) -> None:
-    """Two recoveries that are killed themselves, then one that is not."""
-    for _ in range(2):
+def recover_under_fire(root: Path, dice: random.Random, killed: int = 2) -> None:
+    """Some recoveries that are killed themselves, then one that is not."""
+    for _ in range(killed):
         command = [sys.executable, PROGRAMS / "recover.py", root]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         process.stdout.readline()
@@ -98,11 +103,7 @@ def _recover_under_fire(root: Path, dice: random.Random) -> None:
     _recover_here(root, dice)
 
 
-RECOVERIES: list[Callable[[Path, random.Random], None]] = [
-    _recover_here,
-    _recover_in_a_race,
-    _recover_under_fire,
-]
+RECOVERIES: list[Recovery] = [_recover_here, _recover_in_a_race, recover_under_fire]
 
 
 def _left_over(root: Path) -> list[str]:

@@ -5,8 +5,9 @@ from proof.script import run
 HELD = """
 def held():
     status = dict(line.split(':', 1) for line in Path('/proc/self/status').read_text().splitlines())
+    descriptors, threads = (len(os.listdir(f'/proc/self/{kind}')) for kind in ('fd', 'task'))
     mappings = len(Path('/proc/self/maps').read_text().splitlines())
-    return len(os.listdir('/proc/self/fd')), mappings, len(os.listdir('/proc/self/task')), int(status['RssAnon'].split()[0])
+    return descriptors, mappings, threads, int(status['RssAnon'].split()[0])
 def report(before, after):
     print('descriptors', after[0] - before[0])
     print('mappings', 'grew' if after[1] > before[1] + 10 else 'same')

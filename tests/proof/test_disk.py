@@ -77,7 +77,11 @@ def test_a_session_that_could_not_be_written_at_its_end_is_recovered_later(root)
 
 
 def test_a_recovery_onto_a_full_disk_can_be_tried_again(root):
-    run("recorder = new_recorder()\nfor number in range(1000): recorder.mark('loss', number)\nkill()", root, KILLED)
+    run(
+        "recorder = new_recorder()\nfor number in range(1000): recorder.mark('loss', number)\nkill()",
+        root,
+        KILLED,
+    )
     run(
         "from cirron.spool import seal_dead_journals\n"
         "file_size_limit(1000)\n"
@@ -111,7 +115,7 @@ def test_a_spool_that_is_removed_may_come_back(root):
 def test_without_a_place_for_the_journal_memory_serves(root, place):
     said = run(
         "recorder = Recorder(spool_dir=str(spool), journal_dir=" + repr(place) + ","
-        " batch_fields=b'\"sdk_version\":\"1.0.0\"')\n"
+        ' batch_fields=b\'"sdk_version":"1.0.0"\')\n'
         "print(recorder.journal_kind)\n"
         "recorder.mark('loss', 1)\n"
         "recorder.close('completed')",

@@ -89,6 +89,10 @@ def test_a_batch_that_was_half_written_at_the_kill_is_written_again(root):
 
 def test_what_is_left_of_a_journal_that_was_never_finished_is_removed(root):
     """A process that dies while it makes its journal has recorded nothing."""
-    run("recorder = new_recorder()\nos.rename(recorder.journal_path, recorder.journal_path + '.new')\nkill()", root, KILLED)
+    run(
+        "recorder = new_recorder()\nos.rename(recorder.journal_path, recorder.journal_path + '.new')\nkill()",
+        root,
+        KILLED,
+    )
     seal_dead_journals(root)
     assert list((root / "journal").iterdir()) == []

@@ -169,8 +169,14 @@ class TestNames:
             mark("late mark", "text", other_key=2)
         with pytest.raises(ValueError), scope("failing scope", late_key=1):
             raise ValueError
-        assert (session.span("late scope").index, session.span("late scope").attrs) == (1, {"late_key": "value"})
-        assert (session.mark("late mark").value, session.mark("late mark").attrs) == ("text", {"other_key": 2})
+        assert (session.span("late scope").index, session.span("late scope").attrs) == (
+            1,
+            {"late_key": "value"},
+        )
+        assert (session.mark("late mark").value, session.mark("late mark").attrs) == (
+            "text",
+            {"other_key": 2},
+        )
         assert session.span("failing scope").attrs == {"late_key": 1, "error": "ValueError"}
 
     def test_an_open_scope_without_a_place_in_the_table_keeps_its_text(self, session):
@@ -185,7 +191,7 @@ class TestNames:
 
     def test_names_made_anew_are_the_same_name(self, session):
         for _ in range(3):
-            mark("".join(["lo", "ss"]), 1)
+            mark(str(b"loss", "ascii"), 1)
         assert session.picture() == "cirron.session | loss=1 | loss=1 | loss=1"
 
     def test_names_whose_memory_is_used_again_are_not_mixed_up(self, session):

@@ -28,10 +28,9 @@ class TestTheEnd:
         assert session.batches()[-1].session_span.attrs == {"cirron.ended": ended}
 
     def test_scopes_still_open_have_no_end(self, session):
-        with scope("outer", 1, a=1):
-            with scope("inner"):
-                mark("m", 1)
-                session.end()
+        with scope("outer", 1, a=1), scope("inner"):
+            mark("m", 1)
+            session.end()
         assert session.picture() == tree("""
             cirron.session
               outer[1] a=1 (interrupted)
@@ -143,7 +142,11 @@ class TestFacts:
                 mark("m", 1)
         session.recorder.drain()
         counters = session.recorder.counters()
-        assert (counters["spans_recorded"], counters["marks_recorded"], counters["batches_sealed"]) == (3, 3, 1)
+        assert (counters["spans_recorded"], counters["marks_recorded"], counters["batches_sealed"]) == (
+            3,
+            3,
+            1,
+        )
         assert counters["bytes_sealed"] == sum(path.stat().st_size for path in session.spool.iterdir())
         assert (counters["seal_failures"], counters["internal_errors"]) == (0, {})
 

@@ -155,7 +155,9 @@ def test_a_copied_context_keeps_the_scope_of_its_first_operation(session):
     assert session.picture() == "cirron.session | outside=2\n  outer | first=0 | second=1"
 
 
-def test_a_copied_context_whose_scope_closed_before_its_first_operation_belongs_to_what_is_open_around(session):
+def test_a_copied_context_whose_scope_closed_before_its_first_operation_belongs_to_what_is_open_around(
+    session,
+):
     with scope("outer"):
         with scope("inner"):
             context = contextvars.copy_context()

@@ -2,10 +2,11 @@
 
 import threading
 import time
+from itertools import pairwise
 
 from cirron._recorder import batches, mark, scope
 
-SLACK_NS = 1000_000  # between two clocks that are read one after the other
+SLACK_NS = 1_000_000  # between two clocks that are read one after the other
 
 
 def busy(ns: int) -> None:
@@ -48,7 +49,7 @@ def test_siblings_follow_each_other(session):
         if number % 100 == 0:
             session.recorder.drain()
     spans = session.spans("s")
-    assert all(one.end_ns <= next_one.start_ns for one, next_one in zip(spans, spans[1:], strict=False))
+    assert all(one.end_ns <= next_one.start_ns for one, next_one in pairwise(spans))
 
 
 def test_the_session_spans_everything(session):

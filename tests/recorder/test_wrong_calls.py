@@ -26,7 +26,7 @@ class Interrupting:
 
 class NotText:
     def __str__(self):
-        return 5
+        return 5  # noqa: PLE0307 - that is the point
 
 
 class Equal:
@@ -76,7 +76,9 @@ class TestNames:
         assert session.picture() == "cirron.session\n  ? | m=1"
         assert session.counter("internal_errors") == {"scope without a name": 1}
 
-    @pytest.mark.parametrize("arguments", [dict(), dict(name="m"), dict(value=1), dict(kind="summary"), dict(other=1)])
+    @pytest.mark.parametrize(
+        "arguments", [dict(), dict(name="m"), dict(value=1), dict(kind="summary"), dict(other=1)]
+    )
     def test_marks_without_a_name_or_value_are_counted(self, session, arguments):
         mark(**arguments)
         assert session.counter("marks_rejected") == 1
@@ -211,7 +213,7 @@ class TestHostileObjects:
             "mark(Closing(), 1, a=1)",
             'mark("m", ClosingValue())',
             'scope("s", a=Closing()).__enter__()',
-            'scope(Closing(), a=1).__enter__()',
+            "scope(Closing(), a=1).__enter__()",
             'with scope("s"): mark("m", 1, "summary", b=2, a=Closing())',
         ],
     )

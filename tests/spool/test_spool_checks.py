@@ -24,10 +24,6 @@ BROKEN = {
         {"spans": [span(16, "step", mark_ids=[MARK])]},
         f"lists mark {MARK}, which is not",
     ),
-    "mark is not listed": (
-        {"spans": [span(16, "step")], "marks": [mark(32, "loss", 0.5, span_id=SPAN)]},
-        "is missing from the mark_ids",
-    ),
     "mark of another span": (
         {"spans": [span(16, "step", mark_ids=[MARK])], "marks": [mark(32, "loss", 0.5)]},
         f"lists mark {MARK} of span {SESSION_ID}",

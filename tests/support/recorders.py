@@ -13,7 +13,9 @@ from cirron.spool import Batch, Mark, Span
 from support.spool_pictures import batches_of, draw
 
 BATCH_FIELDS = b'"sdk_version":"1.0.0"'
-SMALLEST_RING = 1  # any ring holds the largest possible record several times over, however few marks are asked for
+SMALLEST_RING = (
+    1  # any ring holds the largest possible record several times over, however few marks are asked for
+)
 
 tree = cleandoc  # expected pictures are written indented, among the code
 
@@ -65,7 +67,9 @@ class Session:
     def marks(self, name: str | None = None) -> list[Mark]:
         """Of one name, or all but the recorder's own."""
         marks = [mark for batch in self.batches() for mark in batch.marks]
-        return [mark for mark in marks if (mark.name == name if name else not mark.name.startswith("cirron."))]
+        return [
+            mark for mark in marks if (mark.name == name if name else not mark.name.startswith("cirron."))
+        ]
 
     def mark(self, name: str) -> Mark:
         (only,) = self.marks(name)
@@ -95,7 +99,12 @@ def start(**options):
 
 
 # Python's and C++'s memory come from malloc, and what is freed is overwritten: to use it again does not go unseen.
-OVERWRITE_FREED_MEMORY = {"PYTHONMALLOC": "malloc", "MALLOC_PERTURB_": "165"}
+# The tunable is glibc's; its thread cache would keep small pieces as they were.
+OVERWRITE_FREED_MEMORY = {
+    "PYTHONMALLOC": "malloc",
+    "MALLOC_PERTURB_": "165",
+    "GLIBC_TUNABLES": "glibc.malloc.tcache_count=0",
+}
 
 
 def run_program(root: Path, body: str) -> subprocess.CompletedProcess[str]:

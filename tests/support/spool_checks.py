@@ -56,7 +56,6 @@ def _batch_faults(file: SpoolFile, batch: Batch) -> Iterator[str]:
         yield from (f"span {span.id} ({span.name}): {fault}" for fault in _span_faults(span, marks))
     claimed = Counter(mark_id for span in batch.spans for mark_id in span.mark_ids)
     yield from (f"mark {mark_id} is listed {times} times" for mark_id, times in claimed.items() if times > 1)
-    yield from _unlisted(batch, set(claimed))
 
 
 def _schema_faults(document: dict[str, Any]) -> Iterator[str]:
@@ -77,13 +76,6 @@ def _span_faults(span: Span, marks: dict[str, Mark]) -> Iterator[str]:
             yield f"lists mark {mark_id}, which is not in the batch"
         elif marks[mark_id].span_id != span.id:
             yield f"lists mark {mark_id} of span {marks[mark_id].span_id}"
-
-
-def _unlisted(batch: Batch, listed: set[str]) -> Iterator[str]:
-    spans = {span.id for span in batch.spans}
-    for mark in batch.marks:
-        if mark.span_id in spans and mark.id not in listed:
-            yield f"mark {mark.id} ({mark.name}) is missing from the mark_ids of its span {mark.span_id}"
 
 
 def _session_faults(session_id: str, batches: list[Batch]) -> Iterator[str]:

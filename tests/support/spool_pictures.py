@@ -39,7 +39,9 @@ class _Records:
     def __init__(self, batches: list[Batch]) -> None:
         self.children: dict[str | None, list[Span]] = defaultdict(list)
         self.marks: dict[str, list[Mark]] = defaultdict(list)
-        for span in sorted((span for batch in batches for span in batch.spans), key=lambda span: span.start_ns):
+        for span in sorted(
+            (span for batch in batches for span in batch.spans), key=lambda span: span.start_ns
+        ):
             self.children[span.parent_id].append(span)
         for mark in sorted((mark for batch in batches for mark in batch.marks), key=lambda mark: mark.ts_ns):
             self.marks[mark.span_id].append(mark)

@@ -11,6 +11,8 @@
 #include <cstring>
 #include <random>
 
+#include "text.hpp"
+
 namespace cirron {
 
 namespace {
@@ -75,8 +77,20 @@ std::string batch_name(uint64_t created_ns, const std::string& batch_id) {
     return std::string(created) + "-" + batch_id + ".json";
 }
 
+// Also true when its process died after it had chosen the place of the span's record, and before it committed it.
+bool is_open(const Frame& frame, const std::vector<RingBlock*>& rings) {
+    uint64_t closed_at = frame.closed_at.load(std::memory_order_acquire);
+    if (closed_at == kFrameOpen) return true;
+    uint64_t ring = closed_at >> kClosedRingShift;
+    if (ring == 0 || ring > rings.size()) return false;
+    uint64_t position = closed_at & ((uint64_t{1} << kClosedRingShift) - 1);
+    return position >= rings[ring - 1]->head.load(std::memory_order_acquire);
+}
+
 std::string text_attr(const char* key, const std::string& value) {
-    return "\"" + std::string(key) + "\":\"" + value + "\"";
+    std::string out = "\"" + std::string(key) + "\":";
+    append_json_text(out, value);
+    return out;
 }
 
 }  // namespace
@@ -95,8 +109,8 @@ Drain::Drain(Journal& journal, const NameTexts& names, TickClock& clock, Deferre
       encoder_(origin(), names, clock) {}
 
 Origin Drain::origin() const {
-    const JournalHeader& header = journal_.header();
-    return {header.id_prefix, header.pid, header.rank};
+    const SessionFacts& session = journal_.header().session;
+    return {session.id_prefix, session.pid, session.rank};
 }
 
 uint64_t Drain::run() {
@@ -120,12 +134,10 @@ void Drain::collect() {
 
 void Drain::run_to_end(const std::string& ended) {
     collect();
-    for (FramesBlock* block : journal_.frames_blocks()) {
-        for (uint32_t i = 0; i < block->count; ++i) {
-            const Frame& frame = *block->at(i);
-            if (frame.closed_at.load(std::memory_order_acquire) == kFrameOpen) encoder_.add_span(open_fields(frame));
-        }
-    }
+    for_each_open([&](SpanFields span) {
+        span.extra_attrs = "\"cirron.interrupted\":true";
+        encoder_.add_span(span);
+    });
     SpanFields session = session_fields();
     session.extra_attrs = text_attr("cirron.ended", ended);
     if (options_.recovered) {
@@ -139,29 +151,31 @@ void Drain::run_to_end(const std::string& ended) {
 
 std::string Drain::open_spans() const {
     BatchEncoder encoder(origin(), names_, clock_);
-    for (FramesBlock* block : journal_.frames_blocks()) {
-        for (uint32_t i = 0; i < block->count; ++i) {
-            const Frame& frame = *block->at(i);
-            if (frame.closed_at.load(std::memory_order_acquire) != kFrameOpen) continue;
-            SpanFields span = open_fields(frame);
-            span.extra_attrs.clear();
-            encoder.add_span(span);
-        }
-    }
+    for_each_open([&](const SpanFields& span) { encoder.add_span(span); });
     encoder.add_session_span(session_fields());
     return "[" + encoder.spans() + "]";
 }
 
+template <typename Add>
+void Drain::for_each_open(Add add) const {
+    std::vector<RingBlock*> rings = journal_.ring_blocks();
+    for (FramesBlock* block : journal_.frames_blocks()) {
+        for (uint32_t i = 0; i < block->count; ++i) {
+            if (is_open(*block->at(i), rings)) add(open_fields(*block->at(i), block->stride));
+        }
+    }
+}
+
 SpanFields Drain::session_fields() const {
-    const JournalHeader& header = journal_.header();
+    const SessionFacts& facts = journal_.header().session;
     SpanFields session;
     session.id = kSessionId;
-    session.start_ticks = header.start_ticks;
-    session.thread_id = header.thread_id;
+    session.start_ticks = facts.start_ticks;
+    session.thread_id = facts.thread_id;
     return session;
 }
 
-SpanFields Drain::open_fields(const Frame& frame) {
+SpanFields Drain::open_fields(const Frame& frame, uint32_t stride) {
     SpanFields span;
     span.id = frame.id;
     span.parent = frame.parent;
@@ -169,8 +183,7 @@ SpanFields Drain::open_fields(const Frame& frame) {
     if ((frame.flags & kHasIndex) != 0) span.index = frame.index;
     span.start_ticks = frame.start_ticks;
     span.thread_id = frame.thread_id;
-    span.attrs = {frame.attrs, frame.attr_bytes};
-    span.extra_attrs = "\"cirron.interrupted\":true";
+    span.attrs = {frame.attrs, std::min<uint32_t>(frame.attr_bytes, stride - sizeof frame)};
     return span;
 }
 
@@ -205,7 +218,8 @@ Drain::Chunk Drain::next_chunk(RingBlock* ring, uint64_t from, uint64_t until) {
         RecordHeader record;
         std::memcpy(&record, ring->at(chunk.end), sizeof record);
         if (record.cells == 0 || record.cells > lap_end - chunk.end) {
-            if (options_.recovered) report_damage(ring, chunk.end, "has no valid length");
+            if (options_.recovered) report_damage("the record at cell " + std::to_string(chunk.end) + " of ring " +
+                                                  std::to_string(ring->number) + " has no valid length");
             break;
         }
         if (record.kind == RecordKind::kMark && is_waiting(ring, chunk.end)) break;
@@ -228,7 +242,6 @@ void Drain::encode_chunk(const RingBlock* ring, uint64_t from, uint64_t cells) {
         const char* at = chunk_.data() + i * kCellBytes;
         RecordHeader record;
         std::memcpy(&record, at, sizeof record);
-        if (record.cells == 0 || record.cells > cells - i) return report_damage(ring, from + i, "is cut off");
         if (record.kind == RecordKind::kSpan) encode_span(at);
         if (record.kind == RecordKind::kMark) encode_mark(ring, from + i, at);
         i += record.cells;
@@ -279,9 +292,8 @@ void Drain::encode_mark(const RingBlock* ring, uint64_t position, const char* at
     marks_.fetch_add(1, std::memory_order_relaxed);
 }
 
-void Drain::report_damage(const RingBlock* ring, uint64_t position, const char* what) {
-    if (!damage_.empty()) return;
-    damage_ = "the record at cell " + std::to_string(position) + " of ring " + std::to_string(ring->number) + " " + what;
+void Drain::report_damage(std::string what) {
+    if (damage_.empty()) damage_ = std::move(what);
 }
 
 // ---- sealing ------------------------------------------------------------------------------------------------------
@@ -353,8 +365,8 @@ std::string Drain::batch_preamble(uint64_t created_ns, const std::string& batch_
     std::string out;
     out += "{\"schema_version\":1,\"batch_id\":\"" + batch_id + "\",\"created_ns\":";
     append_number(out, created_ns);
-    if (header.batch_fields_bytes > 0) out += ',';
-    out.append(header.batch_fields, header.batch_fields_bytes);
+    if (header.session.batch_fields_bytes > 0) out += ',';
+    out.append(header.session.batch_fields, header.session.batch_fields_bytes);
     out += ",\"session_id\":\"" + session_id() + "\",\"clock\":{\"wall_ns\":";
     append_number(out, header.clock.wall_ns);
     out += ",\"monotonic_ns\":";

@@ -41,8 +41,10 @@ class Drain {
     std::string open_spans() const;
 
     DrainTotals totals() const;
+    // The first thing found wrong in a dead journal, or nothing.
     const std::string& damage() const { return damage_; }
-    std::string session_id() const { return hex_id(journal_.header().id_prefix, kSessionId); }
+    void report_damage(std::string what);
+    std::string session_id() const { return hex_id(journal_.header().session.id_prefix, kSessionId); }
 
     // Finishes or undoes what the dead process was doing when it died. True when it had sealed its session already.
     static bool settle_pending(Journal& journal, const std::string& spool_dir);
@@ -61,9 +63,11 @@ class Drain {
     void encode_span(const char* record);
     void encode_mark(const RingBlock* ring, uint64_t position, const char* record);
     bool is_waiting(RingBlock* ring, uint64_t position) const;
-    void report_damage(const RingBlock* ring, uint64_t position, const char* what);
     SpanFields session_fields() const;
-    static SpanFields open_fields(const Frame& frame);
+    // The open scopes, for each of which `add` is called.
+    template <typename Add>
+    void for_each_open(Add add) const;
+    static SpanFields open_fields(const Frame& frame, uint32_t stride);
 
     void seal(bool closes_session);
     // All of a batch's JSON before its first span.

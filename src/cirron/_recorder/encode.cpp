@@ -124,15 +124,6 @@ void to_hex(char* out, uint64_t number) {
     for (int i = 15; i >= 0; --i, number >>= 4) out[i] = kHex[number & 15];
 }
 
-template <typename Number>
-void append_or_null(std::string& out, std::optional<Number> number) {
-    if (number) {
-        append_chars(out, *number);
-    } else {
-        out += "null";
-    }
-}
-
 }  // namespace
 
 std::string hex_id(uint64_t high, uint64_t low) {
@@ -142,8 +133,18 @@ std::string hex_id(uint64_t high, uint64_t low) {
     return hex;
 }
 
-void append_number(std::string& out, uint64_t number) { append_chars(out, number); }
+// Readers take 64-bit signed integers; more is only found in a damaged journal.
+void append_number(std::string& out, uint64_t number) { append_chars(out, std::min<uint64_t>(number, INT64_MAX)); }
 void append_number(std::string& out, int64_t number) { append_chars(out, number); }
+
+template <typename Number>
+static void append_or_null(std::string& out, std::optional<Number> number) {
+    if (number) {
+        append_number(out, *number);
+    } else {
+        out += "null";
+    }
+}
 
 BatchEncoder::BatchEncoder(const Origin& origin, const NameTexts& names, const TickClock& clock)
     : names_(names), clock_(clock) {
@@ -185,10 +186,15 @@ void BatchEncoder::add_named_span(const SpanFields& span, std::string_view name,
     }
     out += ",\"index\":";
     append_or_null(out, span.index);
+    uint64_t start_ns = clock_.to_ns(span.start_ticks);
     out += ",\"start_ns\":";
-    append_number(out, clock_.to_ns(span.start_ticks));
+    append_number(out, start_ns);
     out += ",\"end_ns\":";
-    append_or_null(out, span.end_ticks ? std::optional(clock_.to_ns(*span.end_ticks)) : std::nullopt);
+    if (span.end_ticks) {
+        append_number(out, std::max(start_ns, clock_.to_ns(*span.end_ticks)));
+    } else {
+        out += "null";
+    }
     out += ",\"cpu_ns\":";
     append_or_null(out, span.cpu_ns);
     out += ",\"gpu_ns\":null,\"memory_peak_bytes\":null,\"thread_id\":";

@@ -30,28 +30,28 @@ int reserve(int fd, uint64_t from, uint64_t bytes) {
 #endif
 }
 
-std::string host_name() {
-    char name[sizeof(JournalHeader::host)] = {};
-    if (gethostname(name, sizeof name - 1) != 0) return "";
-    return name;
-}
-
 void check_header(const JournalHeader& header) {
     if (header.magic != kJournalMagic) throw FormatError{"it does not begin like a journal"};
     if (header.version != kJournalVersion) {
         throw FormatError{"it has journal version " + std::to_string(header.version) + ", this cirron reads version " +
                           std::to_string(kJournalVersion)};
     }
-    if (header.batch_fields_bytes > sizeof header.batch_fields) throw FormatError{"its batch fields overrun the header"};
+    if (header.session_checksum != checksum(header.session)) throw FormatError{"its header is damaged"};
 }
 
 // With no common lock manager between hosts a free lock proves nothing; silence does.
 bool owner_may_live_elsewhere(const JournalHeader& header) {
-    if (host_name() == std::string(header.host, strnlen(header.host, sizeof header.host))) return false;
+    if (host_name() == header.session.host) return false;
     return header.heartbeat_wall_ns.load() + kForeignHostSilence_ns > wall_now_ns();
 }
 
 }  // namespace
+
+std::string host_name() {
+    char name[sizeof(SessionFacts::host)] = {};
+    if (gethostname(name, sizeof name - 1) != 0) return "";
+    return name;
+}
 
 std::unique_ptr<Journal> Journal::create(const std::string& path) {
     std::unique_ptr<Journal> journal(new Journal);
@@ -63,8 +63,6 @@ std::unique_ptr<Journal> Journal::create(const std::string& path) {
     auto* block = journal->add_block(kHeaderBytes);
     if (journal->file_bytes_ == 0) journal->give_up_file();
     journal->header_ = reinterpret_cast<JournalHeader*>(block);
-    std::string host = host_name();
-    std::memcpy(journal->header_->host, host.data(), host.size());
     return journal;
 }
 
@@ -166,6 +164,7 @@ bool Journal::adopt_block(BlockHeader* block) {
 }
 
 Journal::~Journal() {
+    if (!unpublished_.empty()) unlink();
     for (const Mapping& mapping : mappings_) munmap(mapping.address, mapping.bytes);
     if (fd_ >= 0) close(fd_);
 }

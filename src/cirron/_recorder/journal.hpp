@@ -21,6 +21,8 @@ struct FormatError {
     std::string message;
 };
 
+std::string host_name();
+
 class Journal {
   public:
     // A new journal, locked by this process; anonymous memory when `path` is empty or no file can be mapped there

@@ -139,10 +139,11 @@ struct Frame {
 
     Stack* stack;              // null once the stack's context is gone
     uint64_t context_version;  // of the thread, when the scope was opened
-    Frame* outer;  // the same handle entered earlier and not left yet, or the next free frame
+    Frame* next_free;
     uint64_t overhead_ns;
     uint32_t attr_capacity;
-    uint32_t used_as_parent;
+    bool used_as_parent;
+    bool is_ghost;  // of a scope too deep to be kept: on no stack, never recorded
     char attrs[];
 };
 static_assert(sizeof(Frame) == 104);
@@ -163,24 +164,39 @@ struct PendingSeal {
     char name[64];            // file name of the batch, without directory
 };
 
-struct JournalHeader {
-    uint64_t magic;
-    uint32_t version;
-    uint32_t header_bytes;
+// What is known of a session from its start on.
+struct SessionFacts {
     uint64_t id_prefix;  // the high half of every id of this session
     int64_t pid;
     int64_t rank;
     uint64_t thread_id;  // that started the session
     uint64_t start_ticks;
-    std::atomic<uint64_t> heartbeat_wall_ns;  // for readers on other hosts, where a file lock may tell nothing
     char host[72];
+    uint64_t batch_fields_bytes;
+    char batch_fields[4096];
+};
+
+struct JournalHeader {
+    uint64_t magic;
+    uint32_t version;
+    uint32_t reserved;
+    SessionFacts session;
+    uint64_t session_checksum;
+    std::atomic<uint64_t> heartbeat_wall_ns;  // for readers on other hosts, where a file lock may tell nothing
     std::atomic<uint64_t> scopes_too_deep;
     std::atomic<uint64_t> marks_rejected;
     ClockTable clock;
     PendingSeal pending;
-    uint32_t batch_fields_bytes;
-    char batch_fields[4096];
 };
+
+// FNV-1a, https://www.rfc-editor.org/rfc/rfc9923: enough to tell a damaged page from a whole one.
+inline uint64_t checksum(const SessionFacts& facts) {
+    uint64_t hash = 0xcbf29ce484222325;
+    auto* bytes = reinterpret_cast<const unsigned char*>(&facts);
+    for (size_t i = 0; i < sizeof facts; ++i) hash = (hash ^ bytes[i]) * 0x100000001b3;
+    return hash;
+}
+
 constexpr uint64_t kHeaderBytes = kBlockAlign;
 static_assert(sizeof(JournalHeader) <= kHeaderBytes);
 

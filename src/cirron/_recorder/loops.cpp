@@ -81,7 +81,7 @@ void end_of_items(LoopIterator* self) {
     Frame* frame = self->open.frame;
     if (failed) {
         close_item(self, now_ticks(), error);
-    } else if (frame->used_as_parent != 0) {
+    } else if (frame->used_as_parent) {
         guarded(recorder, "loop", [&] { recorder->rename(frame, self->unit->end_name); });
         close_item(self, now_ticks(), nullptr);
     } else {
@@ -99,7 +99,10 @@ PyObject* iterator_next(PyObject* object) {
         if (self->open.frame != nullptr) close_item(self, now, nullptr);
         if (recorder != nullptr) open_item(self, recorder, now);
     }
-    PyObject* item = Py_TYPE(self->iterator)->tp_iternext(self->iterator);
+    // Held: what it runs may close this very loop.
+    PyObject* iterator = Py_NewRef(self->iterator);
+    PyObject* item = Py_TYPE(iterator)->tp_iternext(iterator);
+    Py_DECREF(iterator);
     if (item == nullptr) {
         end_of_items(self);
         Py_CLEAR(self->iterator);
@@ -128,7 +131,7 @@ void iterator_dealloc(PyObject* object) {
     PyObject_GC_UnTrack(object);
     if (self->open.frame != nullptr) {
         ErrorAside aside;
-        close_item(self, now_ticks(), nullptr);  // `break`, or the loop was left by an exception
+        close_item(self, now_ticks(), aside.type());  // null after `break`; else an exception leaves the loop
     }
     Py_XDECREF(self->iterator);
     Py_XDECREF(reinterpret_cast<PyObject*>(self->bound));

@@ -123,7 +123,7 @@ bool mark_with_attrs(Recorder* recorder, const Arguments& arguments, PyObject* n
     uint32_t number = recorder->names().number_of(name);
     if (number == 0) attrs.add_key_text(name);
     if (arguments.attr_count > 0 && !read_attrs(attrs, arguments, values, keywords)) return false;
-    if (attrs.dropped() > 0) recorder->count_internal_error("attribute dropped: more than 64, or a key twice");
+    if (attrs.dropped() > 0) recorder->count_internal_error("attribute dropped");
     if (recorder->is_closed()) return true;  // by what an attribute's __str__ did
     recorder->mark(number, value, is_summary(recorder, arguments.given[2]), attrs.bytes());
     return true;
@@ -142,7 +142,7 @@ bool record_plain_mark(Recorder* recorder, PyObject* const* args, Py_ssize_t cou
 }
 
 bool record_mark(Recorder* recorder, PyObject* const* args, Py_ssize_t count, PyObject* keywords) {
-    if (record_plain_mark(recorder, args, count, keywords)) return true;
+    if (count > 3) recorder->count_internal_error("mark with more than a name, a value and a kind");
     Arguments arguments = sort_arguments(args, count, keywords);
     if (arguments.given[0] == nullptr || arguments.given[1] == nullptr) {
         recorder->count_rejected_mark("a mark without a name or a value is not recorded: cirron.mark(name, value)");
@@ -169,9 +169,14 @@ bool record_mark(Recorder* recorder, PyObject* const* args, Py_ssize_t count, Py
 PyObject* make_mark(RecorderObject* bound, PyObject* const* args, Py_ssize_t count, PyObject* keywords) {
     Recorder* recorder = target(bound);
     if (recorder == nullptr) Py_RETURN_NONE;
-    bool recorded = true;
-    guarded(recorder, "mark", [&] { recorded = record_mark(recorder, args, count, keywords); });
-    if (!recorded) return nullptr;
+    bool recorded = false;
+    guarded(recorder, "mark", [&] { recorded = record_plain_mark(recorder, args, count, keywords); });
+    if (recorded) Py_RETURN_NONE;
+    // What follows may run Python code that ends the session.
+    Owned keep(Py_NewRef(bound != nullptr ? reinterpret_cast<PyObject*>(bound) : default_recorder_object()));
+    bool passed = true;
+    guarded(recorder, "mark", [&] { passed = record_mark(recorder, args, count, keywords); });
+    if (!passed) return nullptr;
     Py_RETURN_NONE;
 }
 

@@ -13,6 +13,9 @@ struct RecorderObject {
     Recorder* recorder;  // never null once made
 };
 
+// The recorder behind g_default_recorder, borrowed; may be null.
+PyObject* default_recorder_object();
+
 // Where an operation records to now: the bound recorder, or the default one when `bound` is null; null when there is
 // none or it is closed.
 inline Recorder* target(RecorderObject* bound) {

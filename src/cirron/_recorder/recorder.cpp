@@ -36,15 +36,19 @@ std::string journal_path(const std::string& dir, uint64_t id_prefix) {
 void fill_header(JournalHeader& header, const RecorderOptions& options, uint64_t id_prefix) {
     header.magic = kJournalMagic;
     header.version = kJournalVersion;
-    header.header_bytes = sizeof header;
-    header.id_prefix = id_prefix;
-    header.pid = getpid();
-    header.rank = options.rank;
-    header.thread_id = PyThread_get_thread_ident();
     header.heartbeat_wall_ns.store(wall_now_ns());
-    if (options.batch_fields.size() > sizeof header.batch_fields) throw std::length_error("batch_fields exceed 4096 bytes");
-    header.batch_fields_bytes = static_cast<uint32_t>(options.batch_fields.size());
-    std::memcpy(header.batch_fields, options.batch_fields.data(), options.batch_fields.size());
+    SessionFacts& session = header.session;
+    session.id_prefix = id_prefix;
+    session.pid = getpid();
+    session.rank = options.rank;
+    session.thread_id = PyThread_get_thread_ident();
+    session.start_ticks = now_ticks();
+    std::string host = host_name();
+    std::memcpy(session.host, host.data(), host.size());
+    if (options.batch_fields.size() > sizeof session.batch_fields) throw std::length_error("batch_fields exceed 4096 bytes");
+    session.batch_fields_bytes = options.batch_fields.size();
+    std::memcpy(session.batch_fields, options.batch_fields.data(), options.batch_fields.size());
+    header.session_checksum = checksum(session);
 }
 
 Scalar error_name(PyObject* type) {
@@ -60,15 +64,15 @@ void link_frames(FramesBlock* block, Frame*& list) {
     for (uint32_t i = block->count; i-- > 0;) {
         Frame* frame = block->at(i);
         frame->attr_capacity = block->stride - sizeof(Frame);
-        frame->outer = list;
+        frame->next_free = list;
         list = frame;
     }
 }
 
 void append_list(Frame* list, Frame*& to) {
     while (list != nullptr) {
-        Frame* next = list->outer;
-        list->outer = to;
+        Frame* next = list->next_free;
+        list->next_free = to;
         to = list;
         list = next;
     }
@@ -83,15 +87,23 @@ Recorder* g_default_recorder = nullptr;
 Recorder::Recorder(RecorderOptions options) : options_(std::move(options)) {
     uint64_t id_prefix = random_bits();
     journal_ = Journal::create(options_.journal_dir.empty() ? "" : journal_path(options_.journal_dir, id_prefix));
-    fill_header(journal_->header(), options_, id_prefix);
     names_ = std::make_unique<Names>(*journal_);
     clock_ = std::make_unique<TickClock>(journal_->header().clock);
     clock_->start();
-    journal_->header().start_ticks = now_ticks();
-    journal_->publish();
+    fill_header(journal_->header(), options_, id_prefix);
     drain_ = std::make_unique<Drain>(*journal_, names_->texts(), *clock_, deferred_,
                                      DrainOptions{options_.spool_dir, options_.batch_max_bytes, options_.fsync, false});
     registration_ = register_recorder(this);
+    try {
+        begin();
+    } catch (...) {
+        unregister_recorder(registration_.slot);
+        throw;
+    }
+}
+
+void Recorder::begin() {
+    journal_->publish();
     // The core's own names have a number even when the user's have filled the table.
     for (const char* name : {"epoch", "epoch.end", "batch", "batch.end", "data_load_ns", "error"}) names_->reserve(name);
     // The starting thread gets its ring and its stack here, and not within its first scope.
@@ -165,7 +177,7 @@ Frame* Recorder::take_frame(ThreadState* state, uint32_t attr_bytes) {
         link_frames(journal_->add_frames_block(kFrameStride, kFramesPerBlock), state->free_frames);
     }
     Frame* frame = state->free_frames;
-    state->free_frames = frame->outer;
+    state->free_frames = frame->next_free;
     return frame;
 }
 
@@ -174,13 +186,13 @@ Frame* Recorder::take_large_frame(ThreadState* state) {
         link_frames(journal_->add_frames_block(kLargeFrameStride, kLargeFramesPerBlock), state->free_large_frames);
     }
     Frame* frame = state->free_large_frames;
-    state->free_large_frames = frame->outer;
+    state->free_large_frames = frame->next_free;
     return frame;
 }
 
 void Recorder::give_back_frame(ThreadState* state, Frame* frame) {
     Frame*& list = is_large(frame) ? state->free_large_frames : state->free_frames;
-    frame->outer = list;
+    frame->next_free = list;
     list = frame;
 }
 
@@ -188,16 +200,13 @@ void Recorder::give_back_frame(ThreadState* state, Frame* frame) {
 
 // The context has changed since this thread's last operation, or the thread is new. Null when memory is out.
 Stack* Recorder::resolve_stack(ThreadState* state, PyThreadState* thread) {
-    PyObject* found = nullptr;
-    if (PyContextVar_Get(g_stack_variables[registration_.slot], nullptr, &found) != 0) PyErr_Clear();
-    auto* stack = reinterpret_cast<Stack*>(found);
-    bool ours = stack != nullptr && stack->recorder.generation == registration_.generation && stack->owned_by(thread->context);
-    if (!ours) {
-        stack = start_stack(found);
-        Py_XDECREF(found);
+    Stack* stack = thread->context == nullptr ? nullptr : stacks_.find(thread->context);
+    if (stack == nullptr) {
+        // A collection may run any Python code, and with it the end of this recorder.
+        bool collects = PyGC_Disable() == 1;
+        stack = start_stack(thread);
+        if (collects) PyGC_Enable();
     }
-    // The context itself holds the stack from here on.
-    Py_XDECREF(reinterpret_cast<PyObject*>(stack));
     if (stack == nullptr) {
         PyErr_Clear();
         count_internal_error("new stack");
@@ -209,18 +218,22 @@ Stack* Recorder::resolve_stack(ThreadState* state, PyThreadState* thread) {
     return stack;
 }
 
-// A stack for the current context, put into it. A task copies the context in which it was made, so what it inherits
-// tells which scope was open there. Returns a new reference, or null with an exception set.
-Stack* Recorder::start_stack(PyObject* inherited) {
-    auto* from = reinterpret_cast<Stack*>(inherited);
-    bool same_session = from != nullptr && from->recorder.generation == registration_.generation;
-    Stack* stack = new_stack(registration_, same_session ? from->top_id() : kSessionId);
+// A stack for the current context. Borrowed from the table, or null with an exception set.
+Stack* Recorder::start_stack(PyThreadState* thread) {
+    PyObject* variable = g_stack_variables[registration_.slot];
+    PyObject* inherited = nullptr;
+    if (PyContextVar_Get(variable, nullptr, &inherited) != 0) return nullptr;
+    Stack* stack = new_stack(registration_, reinterpret_cast<Stack*>(inherited));
+    Py_XDECREF(inherited);
     if (stack == nullptr) return nullptr;
-    PyObject* token = PyContextVar_Set(g_stack_variables[registration_.slot], reinterpret_cast<PyObject*>(stack));
-    PyObject* context = PyThreadState_Get()->context;
-    if (token != nullptr) stack->owner = PyWeakref_NewRef(context, nullptr);
+    PyObject* token = PyContextVar_Set(variable, reinterpret_cast<PyObject*>(stack));
     Py_XDECREF(token);
-    if (stack->owner == nullptr) Py_CLEAR(stack);
+    if (token != nullptr) stack->owner = PyWeakref_NewRef(thread->context, nullptr);
+    if (stack->owner == nullptr) {
+        Py_DECREF(reinterpret_cast<PyObject*>(stack));
+        return nullptr;
+    }
+    stacks_.insert(thread->context, stack);
     return stack;
 }
 
@@ -235,10 +248,7 @@ Frame* Recorder::open(const Opening& opening, uint64_t ticks) {
     ThreadState* thread = state();
     Stack* stack = current_stack(thread);
     if (stack == nullptr) return nullptr;
-    if (stack->is_full()) {
-        refuse_too_deep(thread);
-        return nullptr;
-    }
+    if (stack->is_full()) return open_ghost(thread, stack);
     Frame* frame = take_frame(thread, opening.attrs.size);
     frame->id = next_id(thread);
     frame->parent = opening.is_epoch ? stack->parent_for_epoch() : stack->top_id();
@@ -253,10 +263,10 @@ Frame* Recorder::open(const Opening& opening, uint64_t ticks) {
     frame->cpu_start_ns = cpu_clock(thread, ticks);
     frame->stack = stack;
     frame->context_version = thread->context_version;
-    frame->outer = nullptr;
     frame->overhead_ns = scope_overhead_ns_;
-    frame->used_as_parent = 0;
-    if (stack->depth > 0) stack->frames[stack->depth - 1]->used_as_parent = 1;
+    frame->used_as_parent = false;
+    frame->is_ghost = false;
+    if (stack->depth > 0) stack->frames[stack->depth - 1]->used_as_parent = true;
     stack->push(frame);
     frame->closed_at.store(kFrameOpen, std::memory_order_release);
     return frame;
@@ -264,6 +274,7 @@ Frame* Recorder::open(const Opening& opening, uint64_t ticks) {
 
 void Recorder::close(Frame* frame, uint64_t ticks, PyObject* error) {
     ThreadState* thread = state();
+    if (frame->is_ghost) return give_back_frame(thread, frame);
     if (Stack* stack = frame->stack) {
         stack->remove(frame);
         if (stack->depth > 0) stack->frames[stack->depth - 1]->overhead_ns += frame->overhead_ns;
@@ -311,7 +322,7 @@ void Recorder::write_span(ThreadState* thread, Frame* frame, uint64_t ticks, Att
 
 void Recorder::cancel(Frame* frame) {
     frame->closed_at.store(kFrameFree, std::memory_order_relaxed);
-    if (frame->stack != nullptr) frame->stack->remove(frame);
+    if (frame->stack != nullptr && !frame->is_ghost) frame->stack->remove(frame);
     give_back_frame(state(), frame);
 }
 
@@ -348,7 +359,7 @@ void Recorder::mark(uint32_t name, const Scalar& value, bool is_summary, AttrByt
     thread->ring.commit(cells);
     if (stack->depth > 0) {
         Frame* top = stack->frames[stack->depth - 1];
-        top->used_as_parent = 1;
+        top->used_as_parent = true;
         top->overhead_ns += mark_overhead_ns_;
     }
 }
@@ -364,7 +375,19 @@ void Recorder::read_cpu_clock(ThreadState* thread, uint64_t ticks) {
     thread->cpu_read_at = ticks;
 }
 
-void Recorder::refuse_too_deep(ThreadState* thread) {
+// A scope below the 64th: counted, and not recorded. Its handle gets a frame all the same, so that leaving it needs no
+// rule of its own.
+Frame* Recorder::open_ghost(ThreadState* thread, Stack* stack) {
+    Frame* frame = take_frame(thread, 0);
+    frame->attr_bytes = 0;
+    frame->stack = stack;
+    frame->used_as_parent = false;
+    frame->is_ghost = true;
+    count_too_deep(thread);
+    return frame;
+}
+
+void Recorder::count_too_deep(ThreadState* thread) {
     journal_->header().scopes_too_deep.fetch_add(1, std::memory_order_relaxed);
     if (thread->warned_too_deep) return;
     thread->warned_too_deep = true;
@@ -381,6 +404,7 @@ void Recorder::close_session(const std::string& ended) {
     unregister_recorder(registration_.slot);
     if (g_default_recorder == this) g_default_recorder = nullptr;
     names_->clear_cache();
+    stacks_.clear();
     deferred_.give_up();
     PyThreadState* thread = PyEval_SaveThread();
     std::optional<SystemError> failure;

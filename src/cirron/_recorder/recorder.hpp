@@ -74,7 +74,7 @@ class Recorder {
 
     // ---- the hot path; all of it needs the GIL ----
 
-    // Null when the scope is not kept: too deep, or memory is out.
+    // Null when memory is out.
     Frame* open(const Opening& opening, uint64_t ticks);
     // `error` is the type of the exception that leaves the scope, or null.
     void close(Frame* frame, uint64_t ticks, PyObject* error = nullptr);
@@ -134,6 +134,7 @@ class Recorder {
     void abandon_in_child();
 
   private:
+    void begin();
     ThreadState* state() {
         const ThreadSlot& slot = t_slots[registration_.slot];
         return slot.generation == registration_.generation ? slot.state : enter_thread();
@@ -145,13 +146,14 @@ class Recorder {
         return same ? state->stack : resolve_stack(state, thread);
     }
     Stack* resolve_stack(ThreadState* state, PyThreadState* thread);
-    Stack* start_stack(PyObject* inherited);
+    Stack* start_stack(PyThreadState* thread);
     RingBlock* take_ring();
     Frame* take_frame(ThreadState* state, uint32_t attr_bytes);
     Frame* take_large_frame(ThreadState* state);
     void give_back_frame(ThreadState* state, Frame* frame);
     uint64_t next_id(ThreadState* state);
-    void refuse_too_deep(ThreadState* state);
+    Frame* open_ghost(ThreadState* state, Stack* stack);
+    void count_too_deep(ThreadState* state);
     uint64_t cpu_clock(ThreadState* state, uint64_t ticks);
     void read_cpu_clock(ThreadState* state, uint64_t ticks);
     void write_span(ThreadState* state, Frame* frame, uint64_t ticks, AttrBytes attrs);
@@ -163,6 +165,7 @@ class Recorder {
     std::unique_ptr<TickClock> clock_;
     std::unique_ptr<Drain> drain_;
     DeferredValues deferred_;
+    StackTable stacks_;
     Registration registration_{};
     std::atomic<bool> closed_{false};
     bool abandoned_ = false;  // by a fork, in the child: locks may be held by threads that are not here

@@ -274,6 +274,8 @@ PyObject* g_default_object = nullptr;
 
 }  // namespace
 
+PyObject* default_recorder_object() { return g_default_object; }
+
 PyObject* set_default(PyObject*, PyObject* recorder) {
     if (recorder != Py_None && !Py_IS_TYPE(recorder, &g_recorder_type)) {
         PyErr_Format(PyExc_TypeError, "expected a Recorder or None, not %s", Py_TYPE(recorder)->tp_name);

@@ -18,8 +18,7 @@ struct RecoveredFacts {
 
 // Puts `read` where the unsealed records begin. When the producer has lapped the ring since the last seal, what was
 // being sealed is overwritten: those records are lost with the process, and counted.
-void rewind_to_sealed(RingBlock* ring) {
-    uint64_t head = ring->head.load(std::memory_order_acquire);
+void rewind_to_sealed(RingBlock* ring, uint64_t head) {
     if (head - ring->sealed <= ring->capacity) {
         ring->read.store(ring->sealed, std::memory_order_relaxed);
     } else {
@@ -30,16 +29,29 @@ void rewind_to_sealed(RingBlock* ring) {
     ring->marks_in_flight = 0;
 }
 
+void rewind_rings(Journal& journal, Drain& drain) {
+    for (RingBlock* ring : journal.ring_blocks()) {
+        uint64_t head = ring->head.load(std::memory_order_acquire);
+        uint64_t read = ring->read.load(std::memory_order_relaxed);
+        if (ring->sealed <= read && read <= head && head - read <= ring->capacity) {
+            rewind_to_sealed(ring, head);
+        } else {
+            drain.report_damage("the positions of ring " + std::to_string(ring->number) + " are impossible");
+            ring->read.store(head, std::memory_order_relaxed);
+        }
+    }
+}
+
 RecoveredFacts seal_dead(Journal& journal, const std::string& spool_dir, bool fsync) {
     NameTexts names(journal);
     TickClock clock(journal.header().clock);
     DeferredValues deferred;
     Drain drain(journal, names, clock, deferred, {spool_dir, 16 << 20, fsync, true});
+    if (!journal.damage().empty()) drain.report_damage(journal.damage());
     bool was_closed = Drain::settle_pending(journal, spool_dir);
-    for (RingBlock* ring : journal.ring_blocks()) rewind_to_sealed(ring);
+    rewind_rings(journal, drain);
     if (!was_closed) drain.run_to_end("killed");
-    std::string damage = journal.damage().empty() ? drain.damage() : journal.damage();
-    return {drain.session_id(), journal.header().pid, drain.totals(), damage};
+    return {drain.session_id(), journal.header().session.pid, drain.totals(), drain.damage()};
 }
 
 std::optional<RecoveredFacts> recover_journal(const std::string& path, const std::string& spool_dir, bool fsync) {

@@ -3,6 +3,10 @@
 // A with statement looks up __enter__ and __exit__ on the type and would make a bound method of each. Here both are
 // descriptors that give back the scope itself, and the scope is called: with nothing to enter, with the three exception
 // arguments to exit, with one function to decorate. That saves more than half of what the protocol costs.
+#include <algorithm>
+#include <utility>
+#include <vector>
+
 #include "python.hpp"
 
 namespace cirron {
@@ -10,6 +14,7 @@ namespace cirron {
 namespace {
 
 constexpr Py_ssize_t kInlineAttrs = 4;
+constexpr char kBadIndex[] = "scope index is no 64-bit integer";
 
 struct Scope {
     PyObject ob_base;
@@ -19,8 +24,8 @@ struct Scope {
     int64_t index;
     bool has_index;
     bool needs_values;      // true when `values` was allocated
-    uint32_t too_deep;      // entered so often without being kept
-    OpenFrame open;         // the innermost; earlier ones hang on Frame::outer
+    OpenFrame open;         // the innermost
+    std::vector<OpenFrame>* earlier;  // owned; those still open when the scope was entered again, or null
     PyObject* keys;         // owned tuple, or null; as long as `values`
     PyObject** values;      // owned atoms; null where the key was a parameter
     PyObject* inline_values[kInlineAttrs];
@@ -41,13 +46,11 @@ Scope* as_scope(PyObject* object) { return reinterpret_cast<Scope*>(object); }
 
 void open_frame(Scope* self, Recorder* recorder, const Opening& opening) {
     Frame* frame = recorder->open(opening, now_ticks());
-    if (frame == nullptr) {
-        ++self->too_deep;
-        return;
+    if (frame == nullptr) return;
+    if (self->open.frame != nullptr) [[unlikely]] {
+        if (self->earlier == nullptr) self->earlier = new std::vector<OpenFrame>;
+        self->earlier->push_back(self->open);
     }
-    // Entered again before it was left: the frames form a chain, as long as they are of the same recorder.
-    bool same = self->open.frame != nullptr && self->open.owner.generation == recorder->registration().generation;
-    frame->outer = same ? self->open.frame : nullptr;
     self->open = {frame, recorder->registration()};
 }
 
@@ -57,7 +60,7 @@ void open_with_attrs(Scope* self, Recorder* recorder, Opening& opening) {
     for (Py_ssize_t i = 0; self->keys != nullptr && i < PyTuple_GET_SIZE(self->keys); ++i) {
         if (self->values[i] != nullptr) attrs.add(PyTuple_GET_ITEM(self->keys, i), self->values[i]);
     }
-    if (attrs.dropped() > 0) recorder->count_internal_error("attribute dropped: more than 64, or a key twice");
+    if (attrs.dropped() > 0) recorder->count_internal_error("attribute dropped");
     opening.attrs = attrs.bytes();
     open_frame(self, recorder, opening);
 }
@@ -79,36 +82,34 @@ PyObject* enter(Scope* self) {
     return Py_NewRef(reinterpret_cast<PyObject*>(self));
 }
 
-// A handle entered several times closes the frame of the thread or task that leaves, else the innermost.
-Frame* unlink_frame(Scope* self, Recorder* recorder) {
-    Frame* innermost = self->open.frame;
-    if (innermost->outer == nullptr) [[likely]] {
-        self->open.frame = nullptr;
-        return innermost;
+// True for a frame opened by the thread or task that runs now.
+bool is_opened_here(const OpenFrame& open) {
+    Recorder* recorder = open.recorder();
+    return recorder != nullptr && open.frame->stack == recorder->stack_here();
+}
+
+// Of a scope entered several times, the frame to close: the latest of the thread or task that leaves, else the latest.
+OpenFrame take_frame_to_close(Scope* self) {
+    if (self->earlier != nullptr && !self->earlier->empty()) [[unlikely]] {
+        self->earlier->push_back(self->open);
+        auto found = std::find_if(self->earlier->rbegin(), self->earlier->rend(), is_opened_here);
+        if (found == self->earlier->rend()) found = self->earlier->rbegin();
+        OpenFrame taken = *found;
+        self->earlier->erase(std::next(found).base());
+        self->open = self->earlier->back();
+        self->earlier->pop_back();
+        return taken;
     }
-    Stack* here = recorder->stack_here();
-    Frame** link = &self->open.frame;
-    while (*link != nullptr && (*link)->stack != here) link = &(*link)->outer;
-    if (*link == nullptr) link = &self->open.frame;
-    Frame* frame = *link;
-    *link = frame->outer;
-    return frame;
+    return std::exchange(self->open, {});
 }
 
 void leave(Scope* self, PyObject* error) {
-    if (self->too_deep > 0) [[unlikely]] {
-        --self->too_deep;
-        return;
-    }
-    Recorder* recorder = self->open.recorder();
-    if (recorder == nullptr) {
-        self->open.frame = nullptr;
-        return;
-    }
+    OpenFrame open = take_frame_to_close(self);
+    Recorder* recorder = open.recorder();
+    if (recorder == nullptr) return;
     // A generator that is closed early has not failed.
     bool failed = error != Py_None && error != PyExc_GeneratorExit && PyType_Check(error);
-    guarded(recorder, "scope exit",
-            [&] { recorder->close(unlink_frame(self, recorder), now_ticks(), failed ? error : nullptr); });
+    guarded(recorder, "scope exit", [&] { recorder->close(open.frame, now_ticks(), failed ? error : nullptr); });
 }
 
 PyObject* decorate(PyObject* self, PyObject* function) {
@@ -151,8 +152,8 @@ Scope* allocate() {
     self->name = nullptr;
     self->has_index = false;
     self->needs_values = false;
-    self->too_deep = 0;
     self->open.frame = nullptr;
+    self->earlier = nullptr;
     self->keys = nullptr;
     return self;
 }
@@ -160,13 +161,13 @@ Scope* allocate() {
 // Nobody can leave the scope any more: it ends here. An exception may be on its way.
 void abandon(Scope* self) {
     ErrorAside aside;
-    self->too_deep = 0;
     while (self->open.frame != nullptr) leave(self, Py_None);
 }
 
 void scope_dealloc(PyObject* object) {
     Scope* self = as_scope(object);
     if (self->open.frame != nullptr) abandon(self);
+    delete self->earlier;
     if (self->keys != nullptr) {
         for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(self->keys); ++i) Py_XDECREF(self->values[i]);
         if (self->needs_values) PyMem_Free(self->values);
@@ -181,6 +182,10 @@ void scope_dealloc(PyObject* object) {
     }
 }
 
+void count_misuse(Scope* self, const char* what) {
+    if (Recorder* recorder = target(self->bound)) recorder->count_internal_error(what);
+}
+
 bool set_index(Scope* self, PyObject* index) {
     if (index == Py_None) return true;
     int overflow = 0;
@@ -188,11 +193,12 @@ bool set_index(Scope* self, PyObject* index) {
     if (number == -1 && PyErr_Occurred()) {
         if (!PyErr_ExceptionMatches(PyExc_Exception)) return false;
         PyErr_Clear();
-        if (Recorder* recorder = target(self->bound)) recorder->count_internal_error("scope index is no integer");
+        count_misuse(self, kBadIndex);
         return true;
     }
     self->index = number;
     self->has_index = overflow == 0;
+    if (overflow != 0) count_misuse(self, kBadIndex);
     return true;
 }
 
@@ -229,9 +235,10 @@ bool fill(Scope* self, PyObject* const* args, Py_ssize_t count, PyObject* keywor
         if (self->name == nullptr) return false;
     }
     if (count > 1 && !set_index(self, args[1])) return false;
+    if (count > 2) count_misuse(self, "scope with more than a name and an index");
     if (keywords != nullptr && !set_keywords(self, args + count, keywords)) return false;
     if (self->name == nullptr) {
-        if (Recorder* recorder = target(self->bound)) recorder->count_internal_error("scope without a name");
+        count_misuse(self, "scope without a name");
         self->name = PyUnicode_FromString("?");
     }
     return self->name != nullptr;

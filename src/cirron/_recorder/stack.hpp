@@ -1,8 +1,10 @@
-// The scopes open in one context: a thread's own, or an asyncio task's. A Python object, since it lives in a
-// ContextVar. All of it needs the GIL; a free-threaded build would put a lock around remove() and push().
+// The scopes open in one context: a thread's own, or an asyncio task's. All of it needs the GIL; a free-threaded build
+// would put a lock around remove() and push(), and one into the table.
 #pragma once
 
 #include <Python.h>
+
+#include <unordered_map>
 
 #include "layout.hpp"
 #include "registry.hpp"
@@ -11,13 +13,14 @@ namespace cirron {
 
 constexpr uint32_t kMaxDepth = 64;
 
+// A Python object, since a context variable passes it on to the contexts that are copied from its own: that is how a
+// task finds the scope that was open where it was made.
 struct Stack {
     PyObject ob_base;
     Registration recorder;
-    // A copied context holds the same stack object; the owner tells the two apart. A weak reference: a strong one would
-    // make a cycle out of every task's context, an address could be reused.
-    PyObject* owner;
-    uint64_t root_parent;  // the scope that was open where this context began
+    PyObject* owner;        // weak reference to its context
+    uint64_t root_parent;   // the scope that was open where this context began
+    uint64_t epoch_parent;  // where an epoch goes when none is open here; 0: under the innermost scope
     uint32_t depth;
     Frame* frames[kMaxDepth];
 
@@ -31,18 +34,38 @@ struct Stack {
             remove_below_top(frame);
         }
     }
-    // Epochs are siblings: a new one opens beside the outermost epoch that is still open, wherever that is.
+    // Epochs are siblings: a new one opens beside the outermost epoch that is still open, here or where the context
+    // began.
     uint64_t parent_for_epoch() const;
+    // With null: its context has ended.
     bool owned_by(PyObject* context) const;
+    uint64_t open_epoch_parent() const;
 
   private:
     void remove_below_top(Frame* frame);
 };
 
-// A new reference; null with an exception set when memory is out.
-Stack* new_stack(Registration recorder, uint64_t root_parent);
-bool is_stack(PyObject* object);
+// A new reference, beginning where `inherited` (may be null) is now. Null with an exception set when memory is out.
+Stack* new_stack(Registration recorder, const Stack* inherited);
 int init_stack_type();
+
+// Finds the stack of a context. What a context variable holds would not do: a copied context holds its origin's stack,
+// and programs write variables back from contexts that have ended.
+class StackTable {
+  public:
+    ~StackTable() { clear(); }
+    // Borrowed, and valid while the context is alive; null when it has none.
+    Stack* find(PyObject* context) const;
+    // Steals the reference; the stack's owner is `context`.
+    void insert(PyObject* context, Stack* stack);
+    void clear();
+
+  private:
+    void sweep();
+
+    std::unordered_map<PyObject*, Stack*> stacks_;
+    size_t sweep_at_ = 64;
+};
 
 
 }  // namespace cirron

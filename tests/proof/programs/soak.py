@@ -7,7 +7,6 @@ all names that the recorder remembers are in use, and every buffer has its size.
 import asyncio
 import itertools
 import json
-import os
 import sys
 import threading
 import time
@@ -30,7 +29,7 @@ def record_steadily(lane, stop):
             with ci.scope(next(names)):
                 ci.mark("note", "a text of some length")
         if step % 1000 == 0:
-            time.sleep(0.002)  # noqa: ASYNC251 - leaves the machine room to consume what was recorded
+            time.sleep(0.002)
 
 
 def record_in_short_threads(stop):
@@ -79,7 +78,7 @@ def held(root):
         "anonymous_bytes": int(status["RssAnon"].split()[0]) * 1024,
         "journal_bytes": sum(path.stat().st_size for path in journals),
         "threads": threading.active_count(),
-        "descriptors": len(os.listdir("/proc/self/fd")),
+        "descriptors": len(list(Path("/proc/self/fd").iterdir())),
         "mappings": len(Path("/proc/self/maps").read_text().splitlines()),
     }
 

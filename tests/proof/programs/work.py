@@ -20,7 +20,7 @@ DEFAULTS = {
     "tasks": 0,
     "churn": False,  # threads of 20 steps each, one after the other, on the lanes after the others
     "steps": None,
-    "effort": 200,  # additions a step, so that a program does not only record
+    "effort": 2000,  # additions a step, so that a program does not only record
     "flushing": False,  # one more thread calls flush() all the time
     "switch_interval": None,
     "config": {},
