@@ -137,6 +137,8 @@ class Cirron:
         check_profile(config, frameworks, snapshots, enabled, output)
         given = profile_settings(config, flush_interval, path)
         with self._lock:
+            if self._recording is not None and self._recording.is_parents:
+                self._profiler = None  # forked: that session is the parent's affair
             if self._profiler is None:
                 self._profiler = self._begin({**self._given, **given}, enabled)
             else:
@@ -200,6 +202,7 @@ class Cirron:
         self._faults = Faults()
         self._recording = self._start_recording(given) if enabled else None
         self._record_into(self._recorder)
+        atexit.unregister(self.shutdown)  # a forked child has its parent's registration
         atexit.register(self.shutdown)
         return Profiler(self, self._recording)
 

@@ -63,8 +63,13 @@ class Recording:
         return None if live is None else live.recorder
 
     @property
+    def is_parents(self) -> bool:
+        """Whether a fork lies between this session and the calling process."""
+        return os.getpid() != self._pid
+
+    @property
     def _live(self) -> _Parts | None:
-        return self._parts if os.getpid() == self._pid else None
+        return None if self.is_parents else self._parts
 
     def flush(self) -> None:
         """Return when everything closed or marked before the call is on disk."""

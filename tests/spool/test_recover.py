@@ -13,7 +13,7 @@ from support.spool_checks import assert_valid_spool
 RECORD_AND_DIE = """
 import os, signal, sys
 from cirron._recorder.native import Recorder
-recorder = Recorder(spool_dir=sys.argv[1], journal_path=sys.argv[2], batch_fields=b'"sdk_version":"1.0.0"')
+recorder = Recorder(spool_dir=sys.argv[1], journal_dir=sys.argv[2], batch_fields=b'"sdk_version":"1.0.0"')
 with recorder.scope("warm-up"):
     pass
 open_scope = recorder.scope("step", 3)
@@ -80,7 +80,7 @@ def test_of_many_who_seal_at_once_one_does(root):
 def test_the_journal_of_a_live_process_is_left_alone(root):
     journal = root / "journal" / "live.journal"
     recorder = Recorder(
-        spool_dir=str(root / "spool"), journal_path=str(journal), batch_fields=b'"sdk_version":"1.0.0"'
+        spool_dir=str(root / "spool"), journal_dir=str(journal), batch_fields=b'"sdk_version":"1.0.0"'
     )
     try:
         assert seal_dead_journals(root) == []

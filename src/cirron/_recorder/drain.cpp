@@ -21,7 +21,7 @@ constexpr uint64_t kChunkCells = 16 * 1024;
 constexpr uint64_t kMarkIdBit = uint64_t{1} << 63;
 constexpr int kRingNumberShift = 47;  // in a mark's id, above the position
 
-enum PendingState : uint32_t { kIdle, kWriting, kRenaming };
+enum PendingState : uint32_t { kIdle, kWriting, kRenaming, kClosed };
 
 // Closes the descriptor whatever happens.
 class File {
@@ -315,7 +315,7 @@ void Drain::seal(bool closes_session) {
         throw;
     }
     mark_sealed(journal_);
-    pending.state.store(kIdle, std::memory_order_release);
+    pending.state.store(closes_session ? kClosed : kIdle, std::memory_order_release);
     encoder_.clear();
     last_created_ns_ = created_ns;
     ++sealed_now_;
@@ -324,6 +324,7 @@ void Drain::seal(bool closes_session) {
 
 // The journal always says how far this got. A kill while kWriting leaves a .tmp to throw away; a kill while kRenaming
 // leaves a whole .tmp to rename, or none because that was done: in neither case is a record lost or written twice.
+// Once kClosed, all there was is in the spool and only the journal is left to remove.
 uint64_t Drain::put_in_place(const std::string& name, const std::string& preamble) {
     PendingSeal& pending = journal_.header().pending;
     std::string path = options_.spool_dir + "/" + name;
@@ -347,7 +348,7 @@ uint64_t Drain::put_in_place(const std::string& name, const std::string& preambl
 bool Drain::settle_pending(Journal& journal, const std::string& spool_dir) {
     PendingSeal& pending = journal.header().pending;
     uint32_t state = pending.state.load(std::memory_order_acquire);
-    if (state == kIdle) return false;
+    if (state == kIdle || state == kClosed) return state == kClosed;
     std::string path = spool_dir + "/" + std::string(pending.name, strnlen(pending.name, sizeof pending.name));
     bool renaming = state == kRenaming;
     if (renaming) {
@@ -356,8 +357,9 @@ bool Drain::settle_pending(Journal& journal, const std::string& spool_dir) {
     } else {
         std::remove((path + ".tmp").c_str());
     }
-    pending.state.store(kIdle, std::memory_order_release);
-    return renaming && pending.closes_session != 0;
+    bool closed = renaming && pending.closes_session != 0;
+    pending.state.store(closed ? kClosed : kIdle, std::memory_order_release);
+    return closed;
 }
 
 std::string Drain::batch_preamble(uint64_t created_ns, const std::string& batch_id) const {

@@ -66,19 +66,25 @@ std::unique_ptr<Journal> Journal::create(const std::string& path) {
     return journal;
 }
 
+// Whoever finds an unlocked .new file removes it, so the one we lock may be gone by then: we make another.
 bool Journal::open_new_file(const std::string& path) {
     std::string unpublished = path + ".new";
-    int fd = open(unpublished.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-    if (fd < 0) return false;
-    fd_ = fd;
-    path_ = path;
-    unpublished_ = unpublished;
-    if (flock(fd, LOCK_EX | LOCK_NB) == 0) return true;
-    int code = errno;
-    unlink();
-    close(fd_);
-    fd_ = -1;
-    errno = code;
+    for (int attempt = 0; attempt < 10; ++attempt) {
+        int fd = open(unpublished.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+        if (fd < 0) return false;
+        struct stat status;
+        bool locked = flock(fd, LOCK_EX) == 0 && fstat(fd, &status) == 0;
+        if (locked && status.st_nlink > 0) {
+            fd_ = fd;
+            path_ = path;
+            unpublished_ = unpublished;
+            return true;
+        }
+        int code = errno;
+        close(fd);
+        errno = code;
+        if (!locked) return false;
+    }
     return false;
 }
 
@@ -253,9 +259,13 @@ void Journal::unlink() {
 }
 
 void Journal::abandon_in_child() {
-    // Closing the child's descriptor leaves the parent's lock in place: a flock belongs to the open file, and goes
-    // with the last descriptor or an explicit unlock.
-    if (fd_ >= 0) close(fd_);
+    if (fd_ < 0) return;
+    // The lock is the open file's: it lasts as long as anything here holds that file, a mapping included, and must not
+    // outlive the parent. Whatever still looks at the old addresses finds zeros.
+    for (const Mapping& mapping : mappings_) {
+        mmap(mapping.address, mapping.bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+    }
+    close(fd_);
     fd_ = -1;
 }
 

@@ -107,8 +107,8 @@ void Recorder::begin() {
     // The core's own names have a number even when the user's have filled the table.
     for (const char* name : {"epoch", "epoch.end", "batch", "batch.end", "data_load_ns", "error"}) names_->reserve(name);
     // The starting thread gets its ring and its stack here, and not within its first scope.
-    give_back_frame(state(), take_frame(state(), 0));
-    stack_here();
+    switch_to(PyThreadState_Get());
+    give_back_frame(latest_, take_frame(latest_, 0));
 }
 
 Recorder::~Recorder() {
@@ -122,23 +122,36 @@ Recorder::~Recorder() {
 
 // ---- threads ------------------------------------------------------------------------------------------------------
 
+// Another thread or another context than at the operation before.
+ThreadState* Recorder::switch_to(PyThreadState* thread) {
+    const ThreadSlot& slot = t_slots[registration_.slot];
+    ThreadState* state = slot.generation == registration_.generation ? slot.state : enter_thread();
+    state->stack = find_stack(thread);
+    state->interpreter_thread = state->stack == nullptr ? 0 : thread->id;
+    state->context_version = thread->context_ver;
+    latest_ = state;
+    return state;
+}
+
 ThreadState* Recorder::enter_thread() {
-    auto owned = std::make_unique<ThreadState>();
-    ThreadState* state = owned.get();
-    state->recorder = this;
-    state->thread_id = PyThread_get_thread_ident();
     RingBlock* ring = take_ring();
+    ThreadState* state = take_state();
+    state->thread_id = PyThread_get_thread_ident();
     state->ring.attach(this, ring);
     state->spans_dropped_before = ring->spans_dropped.load(std::memory_order_relaxed);
     state->marks_dropped_before = ring->marks_dropped.load(std::memory_order_relaxed);
-    {
-        std::lock_guard lock(threads_mutex_);
-        std::swap(state->free_frames, idle_frames_);
-        std::swap(state->free_large_frames, idle_large_frames_);
-        threads_.push_back(std::move(owned));
-    }
     t_slots[registration_.slot] = {state, registration_.generation};
     watch_thread_end();
+    return state;
+}
+
+ThreadState* Recorder::take_state() {
+    std::lock_guard lock(threads_mutex_);
+    if (idle_states_.empty()) idle_states_.push_back(states_.emplace_back(std::make_unique<ThreadState>()).get());
+    ThreadState* state = idle_states_.back();
+    idle_states_.pop_back();
+    threads_.push_back(state);
+    *state = ThreadState{};
     return state;
 }
 
@@ -160,7 +173,8 @@ void Recorder::thread_ended(ThreadState* state) {
     idle_rings_.push_back(state->ring.block());
     append_list(state->free_frames, idle_frames_);
     append_list(state->free_large_frames, idle_large_frames_);
-    std::erase_if(threads_, [&](const auto& owned) { return owned.get() == state; });
+    std::erase(threads_, state);
+    idle_states_.push_back(state);
 }
 
 uint64_t Recorder::next_id(ThreadState* state) {
@@ -172,22 +186,31 @@ uint64_t Recorder::next_id(ThreadState* state) {
 }
 
 Frame* Recorder::take_frame(ThreadState* state, uint32_t attr_bytes) {
-    if (attr_bytes > kFrameStride - sizeof(Frame)) return take_large_frame(state);
-    if (state->free_frames == nullptr) {
-        link_frames(journal_->add_frames_block(kFrameStride, kFramesPerBlock), state->free_frames);
+    bool large = attr_bytes > kFrameStride - sizeof(Frame);
+    Frame*& list = large ? state->free_large_frames : state->free_frames;
+    if (list == nullptr) [[unlikely]] {
+        list = large ? new_frames(idle_large_frames_, kLargeFrameStride, kLargeFramesPerBlock)
+                     : new_frames(idle_frames_, kFrameStride, kFramesPerBlock);
     }
-    Frame* frame = state->free_frames;
-    state->free_frames = frame->next_free;
+    Frame* frame = list;
+    list = frame->next_free;
     return frame;
 }
 
-Frame* Recorder::take_large_frame(ThreadState* state) {
-    if (state->free_large_frames == nullptr) {
-        link_frames(journal_->add_frames_block(kLargeFrameStride, kLargeFramesPerBlock), state->free_large_frames);
+// A list of `count` frames: those that ended threads have left, else a new block.
+Frame* Recorder::new_frames(Frame*& idle, uint32_t stride, uint32_t count) {
+    Frame* list = nullptr;
+    {
+        std::lock_guard lock(threads_mutex_);
+        for (uint32_t i = 0; i < count && idle != nullptr; ++i) {
+            Frame* frame = idle;
+            idle = frame->next_free;
+            frame->next_free = list;
+            list = frame;
+        }
     }
-    Frame* frame = state->free_large_frames;
-    state->free_large_frames = frame->next_free;
-    return frame;
+    if (list == nullptr) link_frames(journal_->add_frames_block(stride, count), list);
+    return list;
 }
 
 void Recorder::give_back_frame(ThreadState* state, Frame* frame) {
@@ -198,23 +221,18 @@ void Recorder::give_back_frame(ThreadState* state, Frame* frame) {
 
 // ---- stacks -------------------------------------------------------------------------------------------------------
 
-// The context has changed since this thread's last operation, or the thread is new. Null when memory is out.
-Stack* Recorder::resolve_stack(ThreadState* state, PyThreadState* thread) {
+// The stack of the context that runs now, made if need be. Null when memory is out.
+Stack* Recorder::find_stack(PyThreadState* thread) {
     Stack* stack = thread->context == nullptr ? nullptr : stacks_.find(thread->context);
-    if (stack == nullptr) {
-        // A collection may run any Python code, and with it the end of this recorder.
-        bool collects = PyGC_Disable() == 1;
-        stack = start_stack(thread);
-        if (collects) PyGC_Enable();
-    }
+    if (stack != nullptr) return stack;
+    // A collection may run any Python code, and with it the end of this recorder.
+    bool collects = PyGC_Disable() == 1;
+    stack = start_stack(thread);
+    if (collects) PyGC_Enable();
     if (stack == nullptr) {
         PyErr_Clear();
         count_internal_error("new stack");
-        return nullptr;
     }
-    state->stack = stack;
-    state->context_version = thread->context_ver;
-    state->interpreter_thread = thread->id;
     return stack;
 }
 
@@ -245,8 +263,8 @@ uint32_t Recorder::depth() {
 // ---- scopes and marks ---------------------------------------------------------------------------------------------
 
 Frame* Recorder::open(const Opening& opening, uint64_t ticks) {
-    ThreadState* thread = state();
-    Stack* stack = current_stack(thread);
+    ThreadState* thread = here();
+    Stack* stack = thread->stack;
     if (stack == nullptr) return nullptr;
     if (stack->is_full()) return open_ghost(thread, stack);
     Frame* frame = take_frame(thread, opening.attrs.size);
@@ -273,7 +291,7 @@ Frame* Recorder::open(const Opening& opening, uint64_t ticks) {
 }
 
 void Recorder::close(Frame* frame, uint64_t ticks, PyObject* error) {
-    ThreadState* thread = state();
+    ThreadState* thread = here();
     if (frame->is_ghost) return give_back_frame(thread, frame);
     if (Stack* stack = frame->stack) {
         stack->remove(frame);
@@ -323,7 +341,7 @@ void Recorder::write_span(ThreadState* thread, Frame* frame, uint64_t ticks, Att
 void Recorder::cancel(Frame* frame) {
     frame->closed_at.store(kFrameFree, std::memory_order_relaxed);
     if (frame->stack != nullptr && !frame->is_ghost) frame->stack->remove(frame);
-    give_back_frame(state(), frame);
+    give_back_frame(here(), frame);
 }
 
 void Recorder::add_attr(Frame* frame, PyObject* key, const Scalar& value) {
@@ -339,8 +357,8 @@ uint64_t Recorder::ticks_to_ns(uint64_t ticks) const {
 }
 
 void Recorder::mark(uint32_t name, const Scalar& value, bool is_summary, AttrBytes attrs) {
-    ThreadState* thread = state();
-    Stack* stack = current_stack(thread);
+    ThreadState* thread = here();
+    Stack* stack = thread->stack;
     if (stack == nullptr) return;
     uint32_t text_bytes = value.type == ValueType::kText ? padded(static_cast<uint32_t>(value.text.size())) : 0;
     uint32_t cells = cells_for(sizeof(MarkRecord) + text_bytes + attrs.size);
@@ -522,7 +540,7 @@ Recorder::Counters Recorder::counters() {
     }
     {
         std::lock_guard lock(threads_mutex_);
-        for (const auto& state : threads_) {
+        for (const ThreadState* state : threads_) {
             const RingBlock* ring = state->ring.block();
             counters.threads.push_back({state->thread_id, ring->spans_dropped.load() - state->spans_dropped_before,
                                         ring->marks_dropped.load() - state->marks_dropped_before});

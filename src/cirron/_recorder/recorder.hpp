@@ -26,14 +26,14 @@ namespace cirron {
 
 // What one thread keeps for one recorder. Touched by its own thread only, but for the moment it ends.
 struct ThreadState {
-    Recorder* recorder;
     RingWriter ring;
     Frame* free_frames = nullptr;
     Frame* free_large_frames = nullptr;
     uint64_t next_id = 0;
     uint64_t ids_end = 0;
     uint64_t thread_id = 0;
-    // The stack of the context that ran here last, and how to see that it still runs.
+    // The stack of the context that ran here last, and how to see that it still runs. Interpreter threads are numbered
+    // and no number comes twice.
     Stack* stack = nullptr;
     uint64_t context_version = 0;
     uint64_t interpreter_thread = 0;
@@ -87,7 +87,7 @@ class Recorder {
     void add_attr(Frame* frame, PyObject* key, const Scalar& value);
     uint32_t depth();
     // Of the calling thread or task; null when memory is out.
-    Stack* stack_here() { return current_stack(state()); }
+    Stack* stack_here() { return here()->stack; }
 
     // ---- life ----
 
@@ -135,21 +135,23 @@ class Recorder {
 
   private:
     void begin();
-    ThreadState* state() {
-        const ThreadSlot& slot = t_slots[registration_.slot];
-        return slot.generation == registration_.generation ? slot.state : enter_thread();
-    }
-    ThreadState* enter_thread();
-    Stack* current_stack(ThreadState* state) {
+    // The calling thread's state with its current stack, whose `stack` is null when memory is out. Mostly it is the
+    // thread and context of the operation before; the GIL makes one such memory for all threads safe. States are never
+    // freed while the recorder lives, so a stale one may be looked at.
+    ThreadState* here() {
         PyThreadState* thread = PyThreadState_Get();
-        bool same = state->context_version == thread->context_ver && state->interpreter_thread == thread->id;
-        return same ? state->stack : resolve_stack(state, thread);
+        ThreadState* state = latest_;
+        bool same = state->interpreter_thread == thread->id && state->context_version == thread->context_ver;
+        return same ? state : switch_to(thread);
     }
-    Stack* resolve_stack(ThreadState* state, PyThreadState* thread);
+    ThreadState* switch_to(PyThreadState* thread);
+    ThreadState* enter_thread();
+    ThreadState* take_state();
+    Stack* find_stack(PyThreadState* thread);
     Stack* start_stack(PyThreadState* thread);
     RingBlock* take_ring();
     Frame* take_frame(ThreadState* state, uint32_t attr_bytes);
-    Frame* take_large_frame(ThreadState* state);
+    Frame* new_frames(Frame*& idle, uint32_t stride, uint32_t count);
     void give_back_frame(ThreadState* state, Frame* frame);
     uint64_t next_id(ThreadState* state);
     Frame* open_ghost(ThreadState* state, Stack* stack);
@@ -165,7 +167,9 @@ class Recorder {
     std::unique_ptr<TickClock> clock_;
     std::unique_ptr<Drain> drain_;
     DeferredValues deferred_;
+    std::vector<std::unique_ptr<ThreadState>> states_;  // all there are, of threads and idle
     StackTable stacks_;
+    ThreadState* latest_ = nullptr;
     Registration registration_{};
     std::atomic<bool> closed_{false};
     bool abandoned_ = false;  // by a fork, in the child: locks may be held by threads that are not here
@@ -173,8 +177,9 @@ class Recorder {
     uint64_t scope_overhead_ns_ = 0;
     uint64_t mark_overhead_ns_ = 0;
 
-    std::mutex threads_mutex_;  // the four below
-    std::vector<std::unique_ptr<ThreadState>> threads_;
+    std::mutex threads_mutex_;  // the five below and states_
+    std::vector<ThreadState*> threads_;
+    std::vector<ThreadState*> idle_states_;
     std::vector<RingBlock*> idle_rings_;
     Frame* idle_frames_ = nullptr;
     Frame* idle_large_frames_ = nullptr;

@@ -345,6 +345,10 @@ PyObject* to_name(PyObject* name) {
 PyObject* make_scope(RecorderObject* bound, PyObject* const* args, Py_ssize_t count, PyObject* keywords) {
     Scope* self = allocate();
     if (self == nullptr) return nullptr;
+    if (bound == nullptr && count == 1 && keywords == nullptr && PyUnicode_CheckExact(args[0])) [[likely]] {
+        self->name = Py_NewRef(args[0]);
+        return reinterpret_cast<PyObject*>(self);
+    }
     if (bound != nullptr) {
         self->bound = reinterpret_cast<RecorderObject*>(Py_NewRef(reinterpret_cast<PyObject*>(bound)));
     }

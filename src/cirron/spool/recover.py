@@ -1,5 +1,7 @@
 """Seals the journals that dead processes left behind, so that their records can be read."""
 
+import contextlib
+import fcntl
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,7 +35,9 @@ def seal_dead_journals(directory: str | os.PathLike[str]) -> "list[Recovered | P
         ...     print(found)
     """
     spool = find_spool(directory)
-    journals = sorted((spool.parent / "journal").glob("*.journal"))
+    folder = spool.parent / "journal"
+    _remove_unborn(folder)
+    journals = sorted(folder.glob("*.journal"))
     outcomes = [_seal(journal, spool) for journal in journals]
     return [outcome for outcome in outcomes if outcome is not None]
 
@@ -48,6 +52,15 @@ def _seal(journal: Path, spool: Path) -> "Recovered | Problem | None":
         if not journal.exists():  # another process has just sealed it
             return None
         return Problem(journal, "journal", None, f"{error}; {_way_out(error)}")
+
+
+def _remove_unborn(folder: Path) -> None:
+    """Journals whose processes died before they had given them their name, and so before the first record."""
+    for unborn in folder.glob("*.journal.new"):
+        # An OSError: its process lives and holds the lock, or the file is gone. It holds no records.
+        with contextlib.suppress(OSError), unborn.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            unborn.unlink()
 
 
 def _way_out(error: Exception) -> str:
