@@ -7,6 +7,7 @@ wrote must be the same tree. With `CIRRON_LONG=1` the programs are longer and ma
 
 import asyncio
 import contextvars
+import functools
 import os
 import threading
 from dataclasses import dataclass, field
@@ -44,8 +45,8 @@ class Node:
     parent: "Node | None"
     end: str = "open"
 
-    def path(self) -> str:
-        return f"{self.parent.path()}/{self.name}" if self.parent else self.name
+    def __post_init__(self) -> None:
+        self.path = f"{self.parent.path}/{self.name}" if self.parent else self.name
 
 
 @dataclass(eq=False)
@@ -87,13 +88,14 @@ class Model:
         self.marks.append((name, place.top()))
 
     def tree(self) -> list[str]:
-        scopes = [f"{node.path()} {node.end}" for node in self.nodes]
-        return sorted(scopes + [f"{node.path()} | {name}" for name, node in self.marks])
+        scopes = [f"{node.path} {node.end}" for node in self.nodes]
+        return sorted(scopes + [f"{node.path} | {name}" for name, node in self.marks])
 
 
 def recorded_tree(session: Session) -> list[str]:
     spans = {span.id: span for span in session.spans()}
 
+    @functools.cache
     def path(span_id: str) -> str:
         span = spans.get(span_id)
         return "session" if span is None else f"{path(span.parent_id)}/{title(span)}"

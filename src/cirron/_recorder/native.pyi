@@ -146,7 +146,8 @@ class Recovered:
     @property
     def batches(self) -> int: ...
     @property
-    def spans(self) -> int: ...
+    def spans(self) -> int:
+        """The closed ones; scopes that were open and the session come on top."""
     @property
     def marks(self) -> int: ...
     @property

@@ -68,7 +68,7 @@ PyStructSequence_Field g_fields[] = {
     {"session_id", "32 hex digits"},
     {"pid", "of the process that died"},
     {"batches", "sealed by this recovery"},
-    {"spans", "sealed by this recovery"},
+    {"spans", "closed ones sealed by this recovery; open scopes and the session come on top"},
     {"marks", "sealed by this recovery"},
     {"damage", "why reading stopped early in a part of the journal, or None"},
     {nullptr, nullptr},
