@@ -406,7 +406,7 @@ def test_random_programs_give_the_tree_of_the_model():
     run_state_machine_as_test(
         Programs,
         settings=settings(
-            max_examples=1500 if LONG else 60,
+            max_examples=1000 if LONG else 60,
             stateful_step_count=80 if LONG else 40,
             deadline=None,
             suppress_health_check=list(HealthCheck),

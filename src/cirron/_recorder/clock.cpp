@@ -102,7 +102,8 @@ uint64_t TickClock::to_ns(uint64_t ticks) const {
     while (i > oldest && ticks < table_.segments[i % ClockTable::kCapacity].from_ticks) --i;
     const ClockSegment& line = table_.segments[i % ClockTable::kCapacity];
     double past = static_cast<double>(static_cast<int64_t>(ticks - line.from_ticks));
-    return line.from_ns + static_cast<uint64_t>(std::llround(past * line.ns_per_tick));
+    double past_ns = std::clamp(past * line.ns_per_tick, -4e18, 4e18);  // more comes from a damaged journal
+    return line.from_ns + static_cast<uint64_t>(static_cast<int64_t>(past_ns));
 }
 
 }  // namespace cirron

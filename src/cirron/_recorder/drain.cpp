@@ -87,10 +87,15 @@ bool is_open(const Frame& frame, const std::vector<RingBlock*>& rings) {
     return position >= rings[ring - 1]->head.load(std::memory_order_acquire);
 }
 
+void append_member(std::string& out, const char* key, uint64_t number) {
+    if (out.back() != '{') out += ',';
+    out += "\"" + std::string(key) + "\":" + std::to_string(std::min<uint64_t>(number, INT64_MAX));
+}
+
 std::string text_attr(const char* key, const std::string& value) {
-    std::string out = "\"" + std::string(key) + "\":";
-    append_json_text(out, value);
-    return out;
+    TextBuffer json;
+    append_json_text(json, value);
+    return "\"" + std::string(key) + "\":" + std::string(json.text());
 }
 
 }  // namespace
@@ -153,7 +158,7 @@ std::string Drain::open_spans() const {
     BatchEncoder encoder(origin(), names_, clock_);
     for_each_open([&](const SpanFields& span) { encoder.add_span(span); });
     encoder.add_session_span(session_fields());
-    return "[" + encoder.spans() + "]";
+    return "[" + std::string(encoder.spans()) + "]";
 }
 
 template <typename Add>
@@ -331,8 +336,8 @@ uint64_t Drain::put_in_place(const std::string& name, const std::string& preambl
     pending.state.store(kWriting, std::memory_order_release);
     File file(path + ".tmp", O_WRONLY | O_CREAT | O_EXCL);
     uint64_t bytes = 0;
-    for (std::string_view part : {std::string_view(preamble), std::string_view(encoder_.spans()),
-                                  std::string_view("],\n\"marks\":["), std::string_view(encoder_.marks()),
+    for (std::string_view part : {std::string_view(preamble), encoder_.spans(),
+                                  std::string_view("],\n\"marks\":["), encoder_.marks(),
                                   std::string_view("],\n\"snapshots\":[]}\n")}) {
         file.write(part);
         bytes += part.size();
@@ -364,17 +369,17 @@ bool Drain::settle_pending(Journal& journal, const std::string& spool_dir) {
 
 std::string Drain::batch_preamble(uint64_t created_ns, const std::string& batch_id) const {
     const JournalHeader& header = journal_.header();
-    std::string out;
-    out += "{\"schema_version\":1,\"batch_id\":\"" + batch_id + "\",\"created_ns\":";
-    append_number(out, created_ns);
-    if (header.session.batch_fields_bytes > 0) out += ',';
-    out.append(header.session.batch_fields, header.session.batch_fields_bytes);
-    out += ",\"session_id\":\"" + session_id() + "\",\"clock\":{\"wall_ns\":";
-    append_number(out, header.clock.wall_ns);
-    out += ",\"monotonic_ns\":";
-    append_number(out, header.clock.monotonic_ns);
-    out += "},\"counters\":";
+    const SessionFacts& session = header.session;
+    std::string out = "{\"schema_version\":1,\"batch_id\":\"" + batch_id + "\"";
+    append_member(out, "created_ns", created_ns);
+    if (session.batch_fields_bytes > 0) out += ',';
+    out.append(session.batch_fields, session.batch_fields_bytes);
+    out += ",\"session_id\":\"" + session_id() + "\",\"clock\":{";
+    append_member(out, "wall_ns", header.clock.wall_ns);
+    append_member(out, "monotonic_ns", header.clock.monotonic_ns);
+    out += "},\"counters\":{";
     append_counters(out);
+    out += '}';
     if (options_.recovered) out += ",\"recovered\":true";
     out += ",\n\"spans\":[";
     return out;
@@ -388,15 +393,10 @@ void Drain::append_counters(std::string& out) const {
         spans_dropped += ring->spans_dropped.load(std::memory_order_relaxed);
         marks_dropped += ring->marks_dropped.load(std::memory_order_relaxed);
     }
-    out += "{\"spans_dropped\":";
-    append_number(out, spans_dropped);
-    out += ",\"marks_dropped\":";
-    append_number(out, marks_dropped);
-    out += ",\"scopes_too_deep\":";
-    append_number(out, header.scopes_too_deep.load(std::memory_order_relaxed));
-    out += ",\"marks_rejected\":";
-    append_number(out, header.marks_rejected.load(std::memory_order_relaxed));
-    out += "}";
+    append_member(out, "spans_dropped", spans_dropped);
+    append_member(out, "marks_dropped", marks_dropped);
+    append_member(out, "scopes_too_deep", header.scopes_too_deep.load(std::memory_order_relaxed));
+    append_member(out, "marks_rejected", header.marks_rejected.load(std::memory_order_relaxed));
 }
 
 DrainTotals Drain::totals() const { return {spans_.load(), marks_.load(), batches_.load(), bytes_.load(), failures_.load()}; }

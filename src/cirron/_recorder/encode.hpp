@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "attrs.hpp"
+#include "buffer.hpp"
 #include "clock.hpp"
 #include "layout.hpp"
 #include "names.hpp"
@@ -35,6 +36,8 @@ struct Origin {
     int64_t rank;
 };
 
+class AttrReader;
+
 class BatchEncoder {
   public:
     BatchEncoder(const Origin& origin, const NameTexts& names, const TickClock& clock);
@@ -45,20 +48,19 @@ class BatchEncoder {
 
     bool empty() const { return span_count_ + mark_count_ == 0; }
     size_t bytes() const { return spans_.size() + marks_.size(); }
-    uint64_t span_count() const { return span_count_; }
-    uint64_t mark_count() const { return mark_count_; }
-    const std::string& spans() const { return spans_; }
-    const std::string& marks() const { return marks_; }
+    // The members of the two arrays.
+    std::string_view spans() const { return spans_.text(); }
+    std::string_view marks() const { return marks_.text(); }
     void clear();
 
   private:
-    void append_id(std::string& out, uint64_t low) const;
-    void add_named_span(const SpanFields& span, std::string_view name, bool has_attr_before);
+    void put_id(TextBuffer& out, uint64_t low) const;
+    void add_named_span(const SpanFields& span, std::string_view name, AttrReader& attrs);
     void append_mark_ids(uint64_t span);
+    void add_overhead_mark(const SpanFields& span, const Digits& end_ns);
     void begin_mark(uint64_t id, uint64_t span, std::string_view name);
-    void end_mark(uint64_t ticks, bool is_summary);
-    void add_overhead_mark(const SpanFields& span);
-    void remember_mark(uint64_t span, uint64_t id);
+    void end_mark(const Digits& ts_ns, bool is_summary);
+    std::string_view thread_digits(uint64_t thread_id);
 
     struct MarkLink {
         uint64_t id;
@@ -67,10 +69,12 @@ class BatchEncoder {
 
     const NameTexts& names_;
     const TickClock& clock_;
-    char prefix_hex_[16];
+    std::string id_head_;    // a quote and the high half of every id
     std::string span_tail_;  // pid and rank, the same in all spans
-    std::string spans_;
-    std::string marks_;
+    uint64_t thread_id_ = 0;
+    Digits thread_digits_{0};
+    TextBuffer spans_;
+    TextBuffer marks_;
     uint64_t span_count_ = 0;
     uint64_t mark_count_ = 0;
     std::vector<MarkLink> mark_links_;
@@ -79,7 +83,5 @@ class BatchEncoder {
 
 // The 32 hex digits of an id.
 std::string hex_id(uint64_t high, uint64_t low);
-void append_number(std::string& out, uint64_t number);
-void append_number(std::string& out, int64_t number);
 
 }  // namespace cirron

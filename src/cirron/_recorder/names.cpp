@@ -41,7 +41,9 @@ uint32_t NameTexts::add(std::string_view text) {
     if (number == kLimit) return 0;
     auto& chunk = chunks_[number / kChunk];
     if (!chunk) chunk = std::make_unique<std::string[]>(kChunk);
-    append_json_text(chunk[number % kChunk], text);
+    TextBuffer json;
+    append_json_text(json, text);
+    chunk[number % kChunk] = json.text();
     count_.store(number + 1, std::memory_order_release);
     return number;
 }

@@ -20,41 +20,42 @@ size_t sequence_length(std::string_view text, size_t i) {
     return overlong || outside ? 0 : length;
 }
 
-void append_escape(std::string& out, unsigned char c) {
+void put_escape(TextBuffer& out, unsigned char c) {
     static constexpr char kHex[] = "0123456789abcdef";
     switch (c) {
-        case '"': out += "\\\""; return;
-        case '\\': out += "\\\\"; return;
-        case '\n': out += "\\n"; return;
-        case '\r': out += "\\r"; return;
-        case '\t': out += "\\t"; return;
+        case '"': out.put("\\\""); return;
+        case '\\': out.put("\\\\"); return;
+        case '\n': out.put("\\n"); return;
+        case '\r': out.put("\\r"); return;
+        case '\t': out.put("\\t"); return;
         default:
-            out += "\\u00";
-            out += kHex[c >> 4];
-            out += kHex[c & 15];
+            out.put("\\u00");
+            out.put(kHex[c >> 4]);
+            out.put(kHex[c & 15]);
     }
 }
 
 }  // namespace
 
-void append_json_text(std::string& out, std::string_view text) {
-    out += '"';
+void append_json_text(TextBuffer& out, std::string_view text) {
+    out.reserve(6 * text.size() + 2);  // at worst every byte is an escape
+    out.put('"');
     for (size_t i = 0; i < text.size();) {
-        unsigned char c = static_cast<unsigned char>(text[i]);
+        auto c = static_cast<unsigned char>(text[i]);
         if (c >= 0x20 && c < 0x7F && c != '"' && c != '\\') {
-            out += text[i++];
+            out.put(text[i++]);
         } else if (c < 0x80) {
-            append_escape(out, c);
+            put_escape(out, c);
             ++i;
         } else if (size_t length = sequence_length(text, i)) {
-            out.append(text, i, length);
+            out.put(text.substr(i, length));
             i += length;
         } else {
-            out += "\xEF\xBF\xBD";
+            out.put("\xEF\xBF\xBD");
             ++i;
         }
     }
-    out += '"';
+    out.put('"');
 }
 
 }  // namespace cirron

@@ -2,8 +2,9 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
 #include <string_view>
+
+#include "buffer.hpp"
 
 namespace cirron {
 
@@ -16,6 +17,6 @@ inline std::string_view cut_text(std::string_view text, size_t limit) {
 }
 
 // Appends `text` as a JSON string with its quotes. Bytes that are not UTF-8 (a damaged journal) become U+FFFD.
-void append_json_text(std::string& out, std::string_view text);
+void append_json_text(TextBuffer& out, std::string_view text);
 
 }  // namespace cirron
