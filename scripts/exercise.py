@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import tempfile
 import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import cirron as ci
@@ -34,7 +35,7 @@ def too_deep() -> None:
 
 
 def out_of_order() -> None:
-    def suspended():
+    def suspended() -> Iterator[None]:
         with ci.scope("generator"):
             yield
 
@@ -67,7 +68,7 @@ async def tasks() -> None:
     await asyncio.gather(*(task(number) for number in range(20)))
 
 
-def run_threads(count: int, work) -> None:
+def run_threads(count: int, work: Callable[[int], object]) -> None:
     threads = [threading.Thread(target=work, args=(number,)) for number in range(count)]
     for thread in threads:
         thread.start()

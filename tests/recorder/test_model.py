@@ -28,7 +28,7 @@ from hypothesis.stateful import (
 )
 
 from cirron._recorder import batches, mark, scope
-from support.recorders import SMALLEST_RING, Session
+from support.recorders import Session
 
 LONG = os.environ.get("CIRRON_LONG") == "1"
 DEPTH_LIMIT = 64
@@ -218,7 +218,7 @@ class Programs(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.folder = TemporaryDirectory()
-        self.session = Session(Path(self.folder.name), ring_marks=SMALLEST_RING)
+        self.session = Session(Path(self.folder.name), ring_marks=16_384)  # room for the longest program
         self.model = Model()
         self.loop = asyncio.new_event_loop()
         self.stopping: list[Actor] = []

@@ -132,7 +132,8 @@ void Drain::collect() {
         uint64_t head;
     };
     std::vector<Target> targets;
-    for (RingBlock* ring : journal_.ring_blocks()) targets.push_back({ring, ring->head.load(std::memory_order_acquire)});
+    for (RingBlock* ring : journal_.ring_blocks())
+        targets.push_back({ring, ring->head.load(std::memory_order_acquire)});
     if (!options_.recovered) clock_.sync();
     for (const Target& target : targets) collect_ring(target.ring, target.head);
 }
@@ -223,8 +224,9 @@ Drain::Chunk Drain::next_chunk(RingBlock* ring, uint64_t from, uint64_t until) {
         RecordHeader record;
         std::memcpy(&record, ring->at(chunk.end), sizeof record);
         if (record.cells == 0 || record.cells > lap_end - chunk.end) {
-            if (options_.recovered) report_damage("the record at cell " + std::to_string(chunk.end) + " of ring " +
-                                                  std::to_string(ring->number) + " has no valid length");
+            if (options_.recovered)
+                report_damage("the record at cell " + std::to_string(chunk.end) + " of ring " +
+                              std::to_string(ring->number) + " has no valid length");
             break;
         }
         if (record.kind == RecordKind::kMark && is_waiting(ring, chunk.end)) break;
@@ -276,7 +278,8 @@ void Drain::encode_span(const char* at) {
 void Drain::encode_mark(const RingBlock* ring, uint64_t position, const char* at) {
     MarkRecord record;
     std::memcpy(&record, at, sizeof record);
-    uint32_t room = record.header.cells * kCellBytes - std::min<uint32_t>(record.header.cells * kCellBytes, sizeof record);
+    uint32_t room =
+        record.header.cells * kCellBytes - std::min<uint32_t>(record.header.cells * kCellBytes, sizeof record);
     Scalar value;
     value.type = record.type;
     value.bits = record.value;
@@ -336,9 +339,8 @@ uint64_t Drain::put_in_place(const std::string& name, const std::string& preambl
     pending.state.store(kWriting, std::memory_order_release);
     File file(path + ".tmp", O_WRONLY | O_CREAT | O_EXCL);
     uint64_t bytes = 0;
-    for (std::string_view part : {std::string_view(preamble), encoder_.spans(),
-                                  std::string_view("],\n\"marks\":["), encoder_.marks(),
-                                  std::string_view("],\n\"snapshots\":[]}\n")}) {
+    for (std::string_view part : {std::string_view(preamble), encoder_.spans(), std::string_view("],\n\"marks\":["),
+                                  encoder_.marks(), std::string_view("],\n\"snapshots\":[]}\n")}) {
         file.write(part);
         bytes += part.size();
     }
@@ -399,6 +401,8 @@ void Drain::append_counters(std::string& out) const {
     append_member(out, "marks_rejected", header.marks_rejected.load(std::memory_order_relaxed));
 }
 
-DrainTotals Drain::totals() const { return {spans_.load(), marks_.load(), batches_.load(), bytes_.load(), failures_.load()}; }
+DrainTotals Drain::totals() const {
+    return {spans_.load(), marks_.load(), batches_.load(), bytes_.load(), failures_.load()};
+}
 
 }  // namespace cirron

@@ -45,7 +45,8 @@ void fill_header(JournalHeader& header, const RecorderOptions& options, uint64_t
     session.start_ticks = now_ticks();
     std::string host = host_name();
     std::memcpy(session.host, host.data(), host.size());
-    if (options.batch_fields.size() > sizeof session.batch_fields) throw std::length_error("batch_fields exceed 4096 bytes");
+    if (options.batch_fields.size() > sizeof session.batch_fields)
+        throw std::length_error("batch_fields exceed 4096 bytes");
     session.batch_fields_bytes = options.batch_fields.size();
     std::memcpy(session.batch_fields, options.batch_fields.data(), options.batch_fields.size());
     header.session_checksum = checksum(session);
@@ -105,7 +106,8 @@ Recorder::Recorder(RecorderOptions options) : options_(std::move(options)) {
 void Recorder::begin() {
     journal_->publish();
     // The core's own names have a number even when the user's have filled the table.
-    for (const char* name : {"epoch", "epoch.end", "batch", "batch.end", "data_load_ns", "error"}) names_->reserve(name);
+    for (const char* name : {"epoch", "epoch.end", "batch", "batch.end", "data_load_ns", "error"})
+        names_->reserve(name);
     // The starting thread gets its ring and its stack here, and not within its first scope.
     switch_to(PyThreadState_Get());
     give_back_frame(latest_, take_frame(latest_, 0));
@@ -352,9 +354,7 @@ void Recorder::add_attr(Frame* frame, PyObject* key, const Scalar& value) {
     frame->attr_bytes += static_cast<uint16_t>(attrs.bytes().size);
 }
 
-uint64_t Recorder::ticks_to_ns(uint64_t ticks) const {
-    return ticks * 1'000'000 / g_ticks_per_ms;
-}
+uint64_t Recorder::ticks_to_ns(uint64_t ticks) const { return ticks * 1'000'000 / g_ticks_per_ms; }
 
 void Recorder::mark(uint32_t name, const Scalar& value, bool is_summary, AttrBytes attrs) {
     ThreadState* thread = here();
@@ -384,7 +384,8 @@ void Recorder::mark(uint32_t name, const Scalar& value, bool is_summary, AttrByt
 
 uint64_t Recorder::cpu_clock(ThreadState* thread, uint64_t ticks) {
     // A system call of some 200 ns, so at most every tenth of a millisecond; scopes shorter than that share a reading.
-    if (ticks - thread->cpu_read_at > g_ticks_per_ms / 10) [[unlikely]] read_cpu_clock(thread, ticks);
+    if (ticks - thread->cpu_read_at > g_ticks_per_ms / 10) [[unlikely]]
+        read_cpu_clock(thread, ticks);
     return thread->cpu_ns;
 }
 

@@ -17,7 +17,7 @@ PyObject* to_python(const std::string& text) {
 }
 
 PyObject* recorder_new(PyTypeObject* type, PyObject* args, PyObject* keywords) {
-    static const char* names[] = {"spool_dir",  "journal_dir",    "batch_fields", "rank",
+    static const char* names[] = {"spool_dir",  "journal_dir",     "batch_fields", "rank",
                                   "ring_marks", "batch_max_bytes", "fsync",        nullptr};
     PyObject* spool_dir = nullptr;
     PyObject* journal_dir = Py_None;
@@ -29,7 +29,8 @@ PyObject* recorder_new(PyTypeObject* type, PyObject* args, PyObject* keywords) {
     unsigned long long batch_max_bytes = options.batch_max_bytes;
     int fsync = 0;
     if (!PyArg_ParseTupleAndKeywords(args, keywords, "|$OOy#LIKp:Recorder", const_cast<char**>(names), &spool_dir,
-                                     &journal_dir, &fields, &fields_size, &rank, &ring_marks, &batch_max_bytes, &fsync)) {
+                                     &journal_dir, &fields, &fields_size, &rank, &ring_marks, &batch_max_bytes,
+                                     &fsync)) {
         return nullptr;
     }
     if (spool_dir == nullptr) {
@@ -39,7 +40,8 @@ PyObject* recorder_new(PyTypeObject* type, PyObject* args, PyObject* keywords) {
     if (!read_path(spool_dir, options.spool_dir)) return nullptr;
     if (journal_dir != Py_None && !read_path(journal_dir, options.journal_dir)) return nullptr;
     if (ring_marks > 1u << 26) {
-        PyErr_Format(PyExc_ValueError, "ring_marks=%u is too large: a ring holds at most %u marks", ring_marks, 1u << 26);
+        PyErr_Format(PyExc_ValueError, "ring_marks=%u is too large: a ring holds at most %u marks", ring_marks,
+                     1u << 26);
         return nullptr;
     }
     options.batch_fields.assign(fields, static_cast<size_t>(fields_size));

@@ -110,7 +110,8 @@ PyObject* recover(PyObject*, PyObject* args, PyObject* keywords) {
     PyObject* path;
     PyObject* spool_dir;
     int fsync = 0;
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, "OO|p:recover", const_cast<char**>(names), &path, &spool_dir, &fsync)) {
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "OO|p:recover", const_cast<char**>(names), &path, &spool_dir,
+                                     &fsync)) {
         return nullptr;
     }
     std::string journal_path;

@@ -16,7 +16,8 @@ class RingWriter {
 
     // Room for a record of so many cells, contiguous. Drops the oldest records when the ring is full.
     char* reserve(uint32_t cells) {
-        if (head_ + cells > limit_) [[unlikely]] make_room(cells);
+        if (head_ + cells > limit_) [[unlikely]]
+            make_room(cells);
         return ring_->at(head_);
     }
     // Publishes what was written since reserve(); from here on a kill loses nothing of it.
@@ -35,7 +36,7 @@ class RingWriter {
     Recorder* recorder_ = nullptr;
     RingBlock* ring_ = nullptr;
     uint64_t head_ = 0;
-    uint64_t limit_ = 0;    // up to here nothing has to be looked at: no lap end, no reader to wake, no lack of room
+    uint64_t limit_ = 0;     // up to here nothing has to be looked at: no lap end, no reader to wake, no lack of room
     uint64_t woken_at_ = 0;  // head when the drain was last woken
 };
 

@@ -23,11 +23,11 @@ struct Scope {
     PyObject* name;         // owned
     int64_t index;
     bool has_index;
-    bool needs_values;      // true when `values` was allocated
-    OpenFrame open;         // the innermost
+    bool needs_values;                // true when `values` was allocated
+    OpenFrame open;                   // the innermost
     std::vector<OpenFrame>* earlier;  // owned; those still open when the scope was entered again, or null
-    PyObject* keys;         // owned tuple, or null; as long as `values`
-    PyObject** values;      // owned atoms; null where the key was a parameter
+    PyObject* keys;                   // owned tuple, or null; as long as `values`
+    PyObject** values;                // owned atoms; null where the key was a parameter
     PyObject* inline_values[kInlineAttrs];
 };
 
@@ -189,7 +189,8 @@ void count_misuse(Scope* self, const char* what) {
 bool set_index(Scope* self, PyObject* index) {
     if (index == Py_None) return true;
     int overflow = 0;
-    long long number = PyLong_Check(index) ? PyLong_AsLongLongAndOverflow(index, &overflow) : PyNumber_AsSsize_t(index, nullptr);
+    long long number =
+        PyLong_Check(index) ? PyLong_AsLongLongAndOverflow(index, &overflow) : PyNumber_AsSsize_t(index, nullptr);
     if (number == -1 && PyErr_Occurred()) {
         if (!PyErr_ExceptionMatches(PyExc_Exception)) return false;
         PyErr_Clear();

@@ -67,5 +67,4 @@ class StackTable {
     size_t sweep_at_ = 64;
 };
 
-
 }  // namespace cirron
