@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from cirron.spool import sessions
-from support.spool_files import bare_batch, batch, mark, put, session_span, snapshot, span
+from support.spool_files import SESSION_ID, bare_batch, batch, mark, put, session_span, snapshot, span
 
 OTHER_ID = "07" * 16
 
@@ -42,7 +42,7 @@ def test_a_session_with_a_journal_and_no_root_span_is_live(tmp_path):
     spool, journal = tmp_path / ".cirron" / "spool", tmp_path / ".cirron" / "journal"
     spool.mkdir(parents=True)
     journal.mkdir()
-    (journal / f"{999_000:020d}-4242-0badcafe.journal").touch()
+    (journal / f"{SESSION_ID}.journal").touch()
     put(spool, batch(1))
     put(spool, batch(2, session_id=OTHER_ID, pid=4243))
     assert {found.id[:2]: found.ended for found in sessions(tmp_path)} == {"5e": "live", "07": "unknown"}

@@ -68,7 +68,7 @@ def summarize(reader: Reader) -> list[Session]:
         session_id = reader.session_of(batch)
         _add(found.setdefault(session_id, Session(session_id)), file, batch)
     for session in found.values():
-        if session.ended == "unknown" and _has_journal(reader.spool, session.pid):
+        if session.ended == "unknown" and _has_journal(reader, session.id):
             session.ended = "live"
     return sorted(found.values(), key=lambda session: (session.started_ns, session.id))
 
@@ -110,6 +110,5 @@ def _how_it_ended(span: Span) -> str:
     return str(span.attrs.get(ATTR_ENDED) or ("killed" if span.end_ns is None else "completed"))
 
 
-def _has_journal(spool: Path, pid: int) -> bool:
-    """Whether the process has a journal; dead ones are gone, once they were sealed."""
-    return any((spool.parent / "journal").glob(f"*-{pid}-*.journal"))
+def _has_journal(reader: Reader, session_id: str) -> bool:
+    return (reader.spool.parent / "journal" / f"{session_id}.journal").exists()
