@@ -28,6 +28,8 @@ def isolated(tmp_path, monkeypatch):
     ]
     for name in (*ENVIRONMENT, *launcher_variables):
         monkeypatch.delenv(name, raising=False)
+    # Python 3.12 warns of fork() in a process with threads; that is the very case some tests are about.
+    monkeypatch.setenv("PYTHONWARNINGS", "ignore:This process:DeprecationWarning")
 
 
 @pytest.fixture(autouse=True)

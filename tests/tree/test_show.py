@@ -7,6 +7,7 @@ import sys
 import pytest
 from IPython.core.displaypub import CapturingDisplayPublisher
 from IPython.core.interactiveshell import InteractiveShell
+from traitlets.config import Config
 
 from cirron.tree import build, print_tree, show, to_html, to_text
 from support.recording import Recording, training
@@ -36,8 +37,8 @@ def terminal_shell(tmp_path, monkeypatch):
 
 
 def _shell(kind, monkeypatch):
-    shell = kind.instance()
-    shell.history_manager.enabled = False
+    # Without a history file, which the shell would still write to at the end of the process.
+    shell = kind.instance(config=Config({"HistoryManager": {"enabled": False}}))
     shell.display_pub = CapturingDisplayPublisher()
     yield shell
     kind.clear_instance()

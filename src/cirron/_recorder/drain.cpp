@@ -10,6 +10,7 @@
 #include <cstdio>
 #include <cstring>
 #include <random>
+#include <utility>
 
 #include "text.hpp"
 
@@ -68,7 +69,17 @@ void mark_sealed(Journal& journal) {
         ring->sealed = ring->sealing_to;
         ring->spans_in_flight = 0;
         ring->marks_in_flight = 0;
+        ring->spans_overtaken = 0;
+        ring->marks_overtaken = 0;
     }
+}
+
+// The producer has dropped all up to `position`: what is in flight already has no cells of its own any more.
+void overtake(RingBlock* ring, uint64_t position) {
+    ring->spans_overtaken += std::exchange(ring->spans_in_flight, 0);
+    ring->marks_overtaken += std::exchange(ring->marks_in_flight, 0);
+    ring->sealed = position;
+    ring->sealing_to = position;
 }
 
 std::string batch_name(uint64_t created_ns, const std::string& batch_id) {
@@ -198,6 +209,7 @@ void Drain::collect_ring(RingBlock* ring, uint64_t until) {
     while (from < until) {
         Chunk chunk = next_chunk(ring, from, until);
         if (chunk.end == from) return;
+        if (from != ring->sealing_to) overtake(ring, from);
         chunk_.resize((chunk.end - from) * kCellBytes);
         std::memcpy(chunk_.data(), ring->at(from), chunk_.size());  // a chunk never crosses the end of the ring
         ring->spans_in_flight += chunk.spans;

@@ -96,8 +96,9 @@ struct NamesBlock {
     char text[];
 };
 
-// A single-producer ring. Cells in [sealed, head) are in no batch yet; those in [sealed, read) are being sealed.
-// The producer takes the oldest cells by moving `read` when it needs room, so that the newest records survive.
+// A single-producer ring. Cells in [sealed, head) are in no batch yet; those in [sealed, read) are in flight: copied for
+// the batch that comes next. The producer takes the oldest cells by moving `read` when it needs room, so that the newest
+// records survive. It may then overwrite records in flight: a kill before their batch is sealed loses those.
 struct RingBlock {
     BlockHeader block;
     uint32_t number;
@@ -107,9 +108,11 @@ struct RingBlock {
     std::atomic<uint64_t> marks_dropped;
     alignas(64) std::atomic<uint64_t> read;
     uint64_t sealed;
-    uint64_t sealing_to;       // `sealed` once the batch in `PendingSeal` is in place
-    uint64_t spans_in_flight;  // in [sealed, read): lost with the process if the producer has overwritten them
+    uint64_t sealing_to;  // `sealed` once the batch in `PendingSeal` is in place
+    uint64_t spans_in_flight;
     uint64_t marks_in_flight;
+    uint64_t spans_overtaken;  // in flight too, but before `sealed`: the producer has dropped what came after them
+    uint64_t marks_overtaken;
     alignas(64) char cells[];
 
     char* at(uint64_t position) { return cells + (position & (capacity - 1)) * kCellBytes; }

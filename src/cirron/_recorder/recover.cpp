@@ -1,5 +1,6 @@
 // Sealing what a dead process left in its journal.
 #include <optional>
+#include <utility>
 
 #include "drain.hpp"
 #include "errors.hpp"
@@ -16,17 +17,24 @@ struct RecoveredFacts {
     std::string damage;
 };
 
-// Puts `read` where the unsealed records begin. When the producer has lapped the ring since the last seal, what was
-// being sealed is overwritten: those records are lost with the process, and counted.
+void count_dropped(RingBlock* ring, uint64_t spans, uint64_t marks) {
+    ring->spans_dropped.fetch_add(spans, std::memory_order_relaxed);
+    ring->marks_dropped.fetch_add(marks, std::memory_order_relaxed);
+}
+
+// Puts `read` where the unsealed records begin. What the producer has overwritten of those in flight is lost with the
+// process, and counted.
 void rewind_to_sealed(RingBlock* ring, uint64_t head) {
+    count_dropped(ring, std::exchange(ring->spans_overtaken, 0), std::exchange(ring->marks_overtaken, 0));
+    uint64_t spans = std::exchange(ring->spans_in_flight, 0);
+    uint64_t marks = std::exchange(ring->marks_in_flight, 0);
     if (head - ring->sealed <= ring->capacity) {
         ring->read.store(ring->sealed, std::memory_order_relaxed);
     } else {
-        ring->spans_dropped.fetch_add(ring->spans_in_flight, std::memory_order_relaxed);
-        ring->marks_dropped.fetch_add(ring->marks_in_flight, std::memory_order_relaxed);
+        count_dropped(ring, spans, marks);
+        ring->sealed = ring->read.load(std::memory_order_relaxed);
     }
-    ring->spans_in_flight = 0;
-    ring->marks_in_flight = 0;
+    ring->sealing_to = ring->sealed;
 }
 
 void rewind_rings(Journal& journal, Drain& drain) {
