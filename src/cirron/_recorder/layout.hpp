@@ -96,9 +96,9 @@ struct NamesBlock {
     char text[];
 };
 
-// A single-producer ring. Cells in [sealed, head) are in no batch yet; those in [sealed, read) are in flight: copied for
-// the batch that comes next. The producer takes the oldest cells by moving `read` when it needs room, so that the newest
-// records survive. It may then overwrite records in flight: a kill before their batch is sealed loses those.
+// A single-producer ring. Cells in [sealed, head) are in no batch yet; those in [sealed, read) are in flight: copied
+// for the batch that comes next. The producer takes the oldest cells by moving `read` when it needs room, so that the
+// newest records survive. It may then overwrite records in flight: a kill before their batch is sealed loses those.
 struct RingBlock {
     BlockHeader block;
     uint32_t number;

@@ -2,7 +2,6 @@
 
 import os
 from dataclasses import dataclass
-from pathlib import Path
 
 from cirron.spool.files import SpoolFile
 from cirron.spool.reader import Reader, read
