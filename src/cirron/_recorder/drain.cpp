@@ -235,7 +235,7 @@ Drain::Chunk Drain::next_chunk(RingBlock* ring, uint64_t from, uint64_t until) {
     while (chunk.end < std::min(lap_end, from + kChunkCells)) {
         RecordHeader record;
         std::memcpy(&record, ring->at(chunk.end), sizeof record);
-        if (record.cells == 0 || record.cells > lap_end - chunk.end) {
+        if (record.cells < min_cells(record.kind) || record.cells > lap_end - chunk.end) {
             if (options_.recovered)
                 report_damage("the record at cell " + std::to_string(chunk.end) + " of ring " +
                               std::to_string(ring->number) + " has no valid length");
@@ -270,8 +270,7 @@ void Drain::encode_chunk(const RingBlock* ring, uint64_t from, uint64_t cells) {
 void Drain::encode_span(const char* at) {
     SpanRecord record;
     std::memcpy(&record, at, sizeof record);
-    uint32_t room = record.header.cells * kCellBytes;
-    if (room < sizeof record || record.attr_bytes > room - sizeof record) record.attr_bytes = 0;
+    uint32_t room = record.header.cells * kCellBytes - sizeof record;
     SpanFields span;
     span.id = record.id;
     span.parent = record.parent;
@@ -282,7 +281,7 @@ void Drain::encode_span(const char* at) {
     if ((record.header.flags & kHasCpu) != 0) span.cpu_ns = record.cpu_ns;
     span.thread_id = record.thread_id;
     span.overhead_ns = record.overhead_ns;
-    span.attrs = {at + sizeof record, record.attr_bytes};
+    span.attrs = {at + sizeof record, std::min(record.attr_bytes, room)};
     encoder_.add_span(span);
     spans_.fetch_add(1, std::memory_order_relaxed);
 }
@@ -290,8 +289,7 @@ void Drain::encode_span(const char* at) {
 void Drain::encode_mark(const RingBlock* ring, uint64_t position, const char* at) {
     MarkRecord record;
     std::memcpy(&record, at, sizeof record);
-    uint32_t room =
-        record.header.cells * kCellBytes - std::min<uint32_t>(record.header.cells * kCellBytes, sizeof record);
+    uint32_t room = record.header.cells * kCellBytes - sizeof record;
     Scalar value;
     value.type = record.type;
     value.bits = record.value;

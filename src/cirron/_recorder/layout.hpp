@@ -76,6 +76,11 @@ struct MarkRecord {
 };
 static_assert(sizeof(MarkRecord) == 40);
 
+constexpr uint32_t min_cells(RecordKind kind) {
+    return kind == RecordKind::kSpan ? cells_for(sizeof(SpanRecord))
+           : kind == RecordKind::kMark ? cells_for(sizeof(MarkRecord))
+                                       : 1;
+}
 constexpr uint32_t kMaxRecordCells = cells_for(sizeof(SpanRecord) + kMaxText + kMaxAttrBytes);
 static_assert(kMaxRecordCells < UINT16_MAX);
 
