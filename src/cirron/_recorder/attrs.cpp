@@ -11,9 +11,10 @@ namespace {
 
 PyObject* type_name(PyObject* value) { return PyUnicode_FromString(Py_TYPE(value)->tp_name); }
 
+// An exact str also of a subclass, whose end might run Python code.
 PyObject* cut(PyObject* text) {
-    if (PyUnicode_GET_LENGTH(text) <= kMaxText) return Py_NewRef(text);
-    return PyUnicode_Substring(text, 0, kMaxText);
+    if (PyUnicode_GET_LENGTH(text) > kMaxText) return PyUnicode_Substring(text, 0, kMaxText);
+    return PyUnicode_CheckExact(text) ? Py_NewRef(text) : PyUnicode_FromObject(text);
 }
 
 // PyLong_AsDouble, with an infinity for what lies beyond a double.
@@ -35,11 +36,13 @@ bool must_propagate() { return !PyErr_ExceptionMatches(PyExc_Exception); }
 
 }  // namespace
 
+bool is_atom(PyObject* value) {
+    return PyUnicode_CheckExact(value) || PyLong_CheckExact(value) || PyFloat_CheckExact(value) ||
+           PyBool_Check(value) || value == Py_None;
+}
+
 PyObject* to_atom(PyObject* value) {
-    if (PyUnicode_CheckExact(value)) return cut(value);
-    if (PyLong_CheckExact(value) || PyFloat_CheckExact(value) || PyBool_Check(value) || value == Py_None) {
-        return Py_NewRef(value);
-    }
+    if (is_atom(value)) return PyUnicode_CheckExact(value) ? cut(value) : Py_NewRef(value);
     PyObject* atom = nullptr;
     if (PyFloat_Check(value)) {
         atom = PyFloat_FromDouble(PyFloat_AS_DOUBLE(value));

@@ -11,6 +11,8 @@ namespace cirron {
 // a float, a bool or None; anything else becomes its str(). Returns a new reference, or null with an exception set that
 // is not an Exception (KeyboardInterrupt) and has to be passed on. Needs the GIL.
 PyObject* to_atom(PyObject* value);
+// Whether it is one already, long strings apart: those are cut when they are encoded.
+bool is_atom(PyObject* value);
 
 // Encoded attributes, as they lie in a record or a frame.
 struct AttrBytes {

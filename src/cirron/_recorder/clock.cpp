@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 
 namespace cirron {
@@ -25,7 +26,7 @@ SyncPoint take_sync_point() {
     uint64_t best_width = UINT64_MAX;
     for (int i = 0; i < 5; ++i) {
         uint64_t before = now_ticks();
-        uint64_t ns = read_clock_ns(CLOCK_MONOTONIC);
+        uint64_t ns = read_clock_ns(kMonotonic);
         uint64_t width = now_ticks() - before;
         if (width < best_width) {
             best_width = width;
@@ -68,7 +69,7 @@ void TickClock::start() {
     SyncPoint now = take_sync_point();
     while (now.monotonic_ns - g_import_point.monotonic_ns < kBaseline_ns) now = take_sync_point();
     table_.wall_ns = wall_now_ns();
-    table_.monotonic_ns = read_clock_ns(CLOCK_MONOTONIC);
+    table_.monotonic_ns = read_clock_ns(kMonotonic);
     table_.count.store(0, std::memory_order_relaxed);
     add_segment({now.ticks, session_ns(now.monotonic_ns), g_ticks_are_tsc ? slope(g_import_point, now) : 1.0});
     g_ticks_per_ms = static_cast<uint64_t>(1e6 / table_.segments[0].ns_per_tick);

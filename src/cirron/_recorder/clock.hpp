@@ -22,11 +22,17 @@ inline uint64_t read_clock_ns(clockid_t id) {
     return static_cast<uint64_t>(t.tv_sec) * 1'000'000'000u + static_cast<uint64_t>(t.tv_nsec);
 }
 
+#ifdef __APPLE__
+constexpr clockid_t kMonotonic = CLOCK_UPTIME_RAW;  // CLOCK_MONOTONIC counts in microseconds there
+#else
+constexpr clockid_t kMonotonic = CLOCK_MONOTONIC;
+#endif
+
 inline uint64_t now_ticks() {
 #ifdef CIRRON_HAS_TSC
     if (g_ticks_are_tsc) return __rdtsc();
 #endif
-    return read_clock_ns(CLOCK_MONOTONIC);
+    return read_clock_ns(kMonotonic);
 }
 
 inline uint64_t wall_now_ns() { return read_clock_ns(CLOCK_REALTIME); }

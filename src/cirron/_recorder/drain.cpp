@@ -1,12 +1,6 @@
 #include "drain.hpp"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <bit>
-#include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <random>
@@ -22,62 +16,12 @@ constexpr uint64_t kChunkCells = 16 * 1024;
 constexpr uint64_t kMarkIdBit = uint64_t{1} << 63;
 constexpr int kRingNumberShift = 47;  // in a mark's id, above the position
 
-enum PendingState : uint32_t { kIdle, kWriting, kRenaming, kClosed };
-
-// Closes the descriptor whatever happens.
-class File {
-  public:
-    File(const std::string& path, int flags) : path_(path), fd_(open(path.c_str(), flags | O_CLOEXEC, 0644)) {
-        if (fd_ < 0) throw SystemError{errno, path_};
-    }
-    ~File() {
-        if (fd_ >= 0) ::close(fd_);
-    }
-    void write(std::string_view text) {
-        while (!text.empty()) {
-            ssize_t wrote = ::write(fd_, text.data(), text.size());
-            if (wrote < 0 && errno == EINTR) continue;
-            if (wrote < 0) throw SystemError{errno, path_};
-            text.remove_prefix(static_cast<size_t>(wrote));
-        }
-    }
-    void sync() {
-        if (::fsync(fd_) != 0) throw SystemError{errno, path_};
-    }
-    // On some file systems the error of a write is only reported here.
-    void close() {
-        int fd = std::exchange(fd_, -1);
-        if (::close(fd) != 0) throw SystemError{errno, path_};
-    }
-
-  private:
-    std::string path_;
-    int fd_;
-};
-
-void rename_file(const std::string& from, const std::string& to) {
-    if (std::rename(from.c_str(), to.c_str()) != 0) throw SystemError{errno, to};
-}
-
-bool exists(const std::string& path) {
-    struct stat status;
-    return stat(path.c_str(), &status) == 0;
-}
-
-void mark_sealed(Journal& journal) {
-    for (RingBlock* ring : journal.ring_blocks()) {
-        ring->sealed = ring->sealing_to;
-        ring->spans_in_flight = 0;
-        ring->marks_in_flight = 0;
-        ring->spans_overtaken = 0;
-        ring->marks_overtaken = 0;
-    }
-}
-
 // The producer has dropped all up to `position`: what is in flight already has no cells of its own any more.
 void overtake(RingBlock* ring, uint64_t position) {
-    ring->spans_overtaken += std::exchange(ring->spans_in_flight, 0);
-    ring->marks_overtaken += std::exchange(ring->marks_in_flight, 0);
+    ring->spans_overtaken += ring->spans_in_flight;
+    ring->marks_overtaken += ring->marks_in_flight;
+    ring->spans_in_flight = 0;
+    ring->marks_in_flight = 0;
     ring->sealed = position;
     ring->sealing_to = position;
 }
@@ -91,11 +35,11 @@ std::string batch_name(uint64_t created_ns, const std::string& batch_id) {
 // Also true when its process died after it had chosen the place of the span's record, and before it committed it.
 bool is_open(const Frame& frame, const std::vector<RingBlock*>& rings) {
     uint64_t closed_at = frame.closed_at.load(std::memory_order_acquire);
-    if (closed_at == kFrameOpen) return true;
-    uint64_t ring = closed_at >> kClosedRingShift;
-    if (ring == 0 || ring > rings.size()) return false;
-    uint64_t position = closed_at & ((uint64_t{1} << kClosedRingShift) - 1);
-    return position >= rings[ring - 1]->head.load(std::memory_order_acquire);
+    if (!ClosedAt::is_place(closed_at)) return closed_at == kFrameOpen;
+    ClosedAt place = ClosedAt::unpack(closed_at);
+    auto is_its = [&](const RingBlock* ring) { return ring->number() == place.ring; };
+    auto ring = std::find_if(rings.begin(), rings.end(), is_its);
+    return ring != rings.end() && place.position >= (*ring)->head.load(std::memory_order_acquire);
 }
 
 void append_member(std::string& out, const char* key, uint64_t number) {
@@ -122,7 +66,8 @@ Drain::Drain(Journal& journal, const NameTexts& names, TickClock& clock, Deferre
       clock_(clock),
       deferred_(deferred),
       options_(std::move(options)),
-      encoder_(origin(), names, clock) {}
+      encoder_(origin(), names, clock),
+      sealer_(journal, options_.spool_dir, options_.fsync) {}
 
 Origin Drain::origin() const {
     const SessionFacts& session = journal_.header().session;
@@ -208,7 +153,12 @@ void Drain::collect_ring(RingBlock* ring, uint64_t until) {
     uint64_t from = ring->read.load(std::memory_order_acquire);
     while (from < until) {
         Chunk chunk = next_chunk(ring, from, until);
-        if (chunk.end == from) return;
+        if (chunk.end == from) {
+            uint64_t now = ring->read.load(std::memory_order_acquire);
+            if (now == from) return;  // a mark that waits for its value
+            from = now;               // the producer took what we were looking at
+            continue;
+        }
         if (from != ring->sealing_to) overtake(ring, from);
         chunk_.resize((chunk.end - from) * kCellBytes);
         std::memcpy(chunk_.data(), ring->at(from), chunk_.size());  // a chunk never crosses the end of the ring
@@ -238,7 +188,7 @@ Drain::Chunk Drain::next_chunk(RingBlock* ring, uint64_t from, uint64_t until) {
         if (record.cells < min_cells(record.kind) || record.cells > lap_end - chunk.end) {
             if (options_.recovered)
                 report_damage("the record at cell " + std::to_string(chunk.end) + " of ring " +
-                              std::to_string(ring->number) + " has no valid length");
+                              std::to_string(ring->number()) + " has no valid length");
             break;
         }
         if (record.kind == RecordKind::kMark && is_waiting(ring, chunk.end)) break;
@@ -305,7 +255,7 @@ void Drain::encode_mark(const RingBlock* ring, uint64_t position, const char* at
     }
     uint32_t attrs_at = std::min(padded(text_bytes), room);
     AttrBytes attrs{at + sizeof record + attrs_at, std::min(record.attr_bytes, room - attrs_at)};
-    uint64_t id = kMarkIdBit | uint64_t{ring->number} << kRingNumberShift | position;
+    uint64_t id = kMarkIdBit | ring->number() << kRingNumberShift | position;
     encoder_.add_mark(id, record, value, attrs, unresolved);
     marks_.fetch_add(1, std::memory_order_relaxed);
 }
@@ -319,64 +269,22 @@ void Drain::report_damage(std::string what) {
 void Drain::seal(bool closes_session) {
     std::string batch_id = hex_id(random_bits(), random_bits());
     uint64_t created_ns = std::max(wall_now_ns(), last_created_ns_ + 1);
-    std::string name = batch_name(created_ns, batch_id);
     std::string preamble = batch_preamble(created_ns, batch_id);
-    PendingSeal& pending = journal_.header().pending;
-    std::memcpy(pending.name, name.c_str(), name.size() + 1);
-    pending.closes_session = closes_session;
+    uint64_t bytes = 0;
     try {
-        bytes_.fetch_add(put_in_place(name, preamble), std::memory_order_relaxed);
+        bytes =
+            sealer_.seal(batch_name(created_ns, batch_id),
+                         {preamble, encoder_.spans(), "],\n\"marks\":[", encoder_.marks(), "],\n\"snapshots\":[]}\n"},
+                         closes_session);
     } catch (const SystemError&) {
         failures_.fetch_add(1, std::memory_order_relaxed);
-        std::remove((options_.spool_dir + "/" + name + ".tmp").c_str());
-        pending.state.store(kIdle, std::memory_order_release);
         throw;
     }
-    mark_sealed(journal_);
-    pending.state.store(closes_session ? kClosed : kIdle, std::memory_order_release);
     encoder_.clear();
     last_created_ns_ = created_ns;
     ++sealed_now_;
     batches_.fetch_add(1, std::memory_order_relaxed);
-}
-
-// The journal always says how far this got. A kill while kWriting leaves a .tmp to throw away; a kill while kRenaming
-// leaves a whole .tmp to rename, or none because that was done: in neither case is a record lost or written twice.
-// Once kClosed, all there was is in the spool and only the journal is left to remove.
-uint64_t Drain::put_in_place(const std::string& name, const std::string& preamble) {
-    PendingSeal& pending = journal_.header().pending;
-    std::string path = options_.spool_dir + "/" + name;
-    pending.state.store(kWriting, std::memory_order_release);
-    File file(path + ".tmp", O_WRONLY | O_CREAT | O_EXCL);
-    uint64_t bytes = 0;
-    for (std::string_view part : {std::string_view(preamble), encoder_.spans(), std::string_view("],\n\"marks\":["),
-                                  encoder_.marks(), std::string_view("],\n\"snapshots\":[]}\n")}) {
-        file.write(part);
-        bytes += part.size();
-    }
-    if (options_.fsync) file.sync();
-    file.close();
-    pending.state.store(kRenaming, std::memory_order_release);
-    rename_file(path + ".tmp", path);
-    if (options_.fsync) File(options_.spool_dir, O_RDONLY).sync();
-    return bytes;
-}
-
-bool Drain::settle_pending(Journal& journal, const std::string& spool_dir) {
-    PendingSeal& pending = journal.header().pending;
-    uint32_t state = pending.state.load(std::memory_order_acquire);
-    if (state == kIdle || state == kClosed) return state == kClosed;
-    std::string path = spool_dir + "/" + std::string(pending.name, strnlen(pending.name, sizeof pending.name));
-    bool renaming = state == kRenaming;
-    if (renaming) {
-        if (exists(path + ".tmp")) rename_file(path + ".tmp", path);
-        mark_sealed(journal);
-    } else {
-        std::remove((path + ".tmp").c_str());
-    }
-    bool closed = renaming && pending.closes_session != 0;
-    pending.state.store(closed ? kClosed : kIdle, std::memory_order_release);
-    return closed;
+    bytes_.fetch_add(bytes, std::memory_order_relaxed);
 }
 
 std::string Drain::batch_preamble(uint64_t created_ns, const std::string& batch_id) const {
@@ -412,7 +320,7 @@ void Drain::append_counters(std::string& out) const {
 }
 
 DrainTotals Drain::totals() const {
-    return {spans_.load(), marks_.load(), batches_.load(), bytes_.load(), failures_.load()};
+    return {spans_.load(), marks_.load(), batches_.load(), bytes_.load(), failures_.load() + sealer_.unflushed()};
 }
 
 }  // namespace cirron

@@ -9,6 +9,7 @@
 #include "deferred.hpp"
 #include "encode.hpp"
 #include "journal.hpp"
+#include "seal.hpp"
 
 namespace cirron {
 
@@ -45,9 +46,8 @@ class Drain {
     const std::string& damage() const { return damage_; }
     void report_damage(std::string what);
     std::string session_id() const { return hex_id(journal_.header().session.id_prefix, kSessionId); }
-
-    // Finishes or undoes what the dead process was doing when it died. True when it had sealed its session already.
-    static bool settle_pending(Journal& journal, const std::string& spool_dir);
+    // For a recovery, before anything else; see Sealer::settle().
+    bool settle() { return sealer_.settle(); }
 
   private:
     // Encodes all that is committed now; seals only what fills a batch.
@@ -73,8 +73,6 @@ class Drain {
     // All of a batch's JSON before its first span.
     std::string batch_preamble(uint64_t created_ns, const std::string& batch_id) const;
     void append_counters(std::string& out) const;
-    uint64_t put_in_place(const std::string& name, const std::string& preamble);
-
     Origin origin() const;
 
     Journal& journal_;
@@ -83,6 +81,7 @@ class Drain {
     DeferredValues& deferred_;
     DrainOptions options_;
     BatchEncoder encoder_;
+    Sealer sealer_;
     std::vector<char> chunk_;
     uint64_t last_created_ns_ = 0;
     uint64_t sealed_now_ = 0;

@@ -3,6 +3,7 @@
 
 #include <Python.h>
 
+#include <cerrno>
 #include <exception>
 #include <new>
 
@@ -26,9 +27,9 @@ inline void set_python_error() {
     }
 }
 
-// Runs `operation` without the GIL. False with an exception set when it threw.
+// Runs `operation` without the GIL; what it throws arrives with the GIL held.
 template <typename Operation>
-bool call_without_gil(Operation operation) {
+void without_gil(Operation operation) {
     PyThreadState* thread = PyEval_SaveThread();
     std::exception_ptr failure;
     try {
@@ -37,13 +38,18 @@ bool call_without_gil(Operation operation) {
         failure = std::current_exception();
     }
     PyEval_RestoreThread(thread);
-    if (!failure) return true;
+    if (failure) std::rethrow_exception(failure);
+}
+
+// What `operation` returns; null with an exception set when it throws.
+template <typename Operation>
+PyObject* translated(Operation operation) {
     try {
-        std::rethrow_exception(failure);
+        return operation();
     } catch (...) {
         set_python_error();
+        return nullptr;
     }
-    return false;
 }
 
 }  // namespace cirron

@@ -36,7 +36,8 @@ void check_header(const JournalHeader& header) {
         throw FormatError{"it has journal version " + std::to_string(header.version) + ", this cirron reads version " +
                           std::to_string(kJournalVersion)};
     }
-    if (header.session_checksum != checksum(header.session)) throw FormatError{"its header is damaged"};
+    bool fits = header.session.batch_fields_bytes <= sizeof header.session.batch_fields;
+    if (!fits || header.session_checksum != checksum(header.session)) throw FormatError{"its header is damaged"};
 }
 
 // With no common lock manager between hosts a free lock proves nothing; silence does.
@@ -201,9 +202,10 @@ BlockHeader* Journal::add_block(uint64_t bytes) {
     return static_cast<BlockHeader*>(address);
 }
 
-NamesBlock* Journal::add_names_block() {
+NamesBlock* Journal::add_names_block(uint32_t first_number) {
     std::lock_guard lock(mutex_);
     auto* names = reinterpret_cast<NamesBlock*>(add_block(4 * kBlockAlign));
+    names->block.first = first_number;
     names->block.bytes = 4 * kBlockAlign;
     names->block.type.store(BlockType::kNames, std::memory_order_release);
     names_.push_back(names);
@@ -214,7 +216,7 @@ RingBlock* Journal::add_ring_block(uint32_t capacity_cells) {
     std::lock_guard lock(mutex_);
     uint64_t bytes = aligned(sizeof(RingBlock) + uint64_t{capacity_cells} * kCellBytes);
     auto* ring = reinterpret_cast<RingBlock*>(add_block(bytes));
-    ring->number = static_cast<uint32_t>(rings_.size());
+    ring->block.first = static_cast<uint32_t>(rings_.size());
     ring->capacity = capacity_cells;
     ring->block.bytes = bytes;
     ring->block.type.store(BlockType::kRing, std::memory_order_release);

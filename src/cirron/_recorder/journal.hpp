@@ -43,7 +43,7 @@ class Journal {
     const std::string& damage() const { return damage_; }
 
     // New blocks; safe from any thread. Throw std::bad_alloc when there is not even anonymous memory.
-    NamesBlock* add_names_block();
+    NamesBlock* add_names_block(uint32_t first_number);
     RingBlock* add_ring_block(uint32_t capacity_cells);
     FramesBlock* add_frames_block(uint32_t stride, uint32_t count);
 

@@ -77,7 +77,7 @@ struct MarkRecord {
 static_assert(sizeof(MarkRecord) == 40);
 
 constexpr uint32_t min_cells(RecordKind kind) {
-    return kind == RecordKind::kSpan ? cells_for(sizeof(SpanRecord))
+    return kind == RecordKind::kSpan   ? cells_for(sizeof(SpanRecord))
            : kind == RecordKind::kMark ? cells_for(sizeof(MarkRecord))
                                        : 1;
 }
@@ -90,9 +90,10 @@ enum class BlockType : uint32_t { kNone, kNames, kRing, kFrames };
 
 struct BlockHeader {
     std::atomic<BlockType> type;  // written last: a block without a type was being made when its process died
-    uint32_t reserved;
+    uint32_t first;               // ring: its number; names: the number of its first name
     uint64_t bytes;
 };
+static_assert(std::atomic<uint64_t>::is_always_lock_free);
 
 struct NamesBlock {
     BlockHeader block;
@@ -106,11 +107,12 @@ struct NamesBlock {
 // newest records survive. It may then overwrite records in flight: a kill before their batch is sealed loses those.
 struct RingBlock {
     BlockHeader block;
-    uint32_t number;
     uint32_t capacity;  // in cells, a power of two
     alignas(64) std::atomic<uint64_t> head;
     std::atomic<uint64_t> spans_dropped;
     std::atomic<uint64_t> marks_dropped;
+    // The producer may have written up to here: it says so before it takes the oldest cells for something new.
+    std::atomic<uint64_t> writing_to;
     alignas(64) std::atomic<uint64_t> read;
     uint64_t sealed;
     uint64_t sealing_to;  // `sealed` once the batch in `PendingSeal` is in place
@@ -120,19 +122,32 @@ struct RingBlock {
     uint64_t marks_overtaken;
     alignas(64) char cells[];
 
+    uint64_t number() const { return block.first; }
     char* at(uint64_t position) { return cells + (position & (capacity - 1)) * kCellBytes; }
 };
 
 constexpr uint64_t kFrameFree = 0;
 constexpr uint64_t kFrameOpen = UINT64_MAX;
-constexpr int kClosedRingShift = 48;
+
+// Where a closed span's record is put, as Frame::closed_at has it: ring number + 1 in the top 16 bits, position below.
+struct ClosedAt {
+    uint64_t ring;
+    uint64_t position;
+
+    static constexpr int kRingShift = 48;
+    uint64_t packed() const { return (ring + 1) << kRingShift | position; }
+    static bool is_place(uint64_t packed) { return packed != kFrameOpen && packed >> kRingShift != 0; }
+    static ClosedAt unpack(uint64_t packed) {
+        return {(packed >> kRingShift) - 1, packed & ((uint64_t{1} << kRingShift) - 1)};
+    }
+};
 
 struct Stack;
 
 // A scope that is open. A recovery reads the first part; the second has a meaning only in the living process.
 struct Frame {
-    // kFrameOpen, or where the closed span's record was put: ring number + 1 in the top 16 bits, position below. Stored
-    // before the record is committed, so that a span is never seen both open and closed, nor as neither.
+    // kFrameOpen, or the place of the closed span's record, stored before that is committed: so a span is never seen
+    // both open and closed, nor as neither.
     std::atomic<uint64_t> closed_at;
     uint64_t id;
     uint64_t parent;
@@ -165,9 +180,11 @@ struct FramesBlock {
     Frame* at(uint32_t i) { return reinterpret_cast<Frame*>(frames + static_cast<uint64_t>(i) * stride); }
 };
 
-// The batch that is being put in place; see Drain::put_in_place.
+// The batch that is being put in place; see seal.cpp.
+enum class SealState : uint32_t { kIdle, kWriting, kRenaming, kClosed };
+
 struct PendingSeal {
-    std::atomic<uint32_t> state;
+    std::atomic<SealState> state;
     uint32_t closes_session;  // the batch also holds the open frames and the session span
     char name[64];            // file name of the batch, without directory
 };

@@ -1,4 +1,6 @@
 // cirron.epochs and cirron.batches: one scope an item, which begins with the wait for the item.
+#include <utility>
+
 #include "python.hpp"
 
 namespace cirron {
@@ -60,6 +62,20 @@ void open_item(LoopIterator* self, Recorder* recorder, uint64_t ticks) {
     });
 }
 
+void turn_to_next_item(LoopIterator* self, Recorder* recorder) {
+    uint64_t now = now_ticks();
+    if (self->open.frame != nullptr) {
+        bool reopened = false;
+        if (recorder != nullptr && self->open.recorder() == recorder) {
+            guarded(recorder, "loop",
+                    [&] { reopened = recorder->close_and_reopen(self->open.frame, now, self->index); });
+        }
+        if (reopened) return;
+        close_item(self, now, nullptr);
+    }
+    if (recorder != nullptr) open_item(self, recorder, now);
+}
+
 void note_wait(LoopIterator* self, Recorder* recorder) {
     Scalar waited;
     waited.type = ValueType::kInt;
@@ -94,11 +110,7 @@ PyObject* iterator_next(PyObject* object) {
     LoopIterator* self = as_iterator(object);
     if (self->iterator == nullptr) return nullptr;
     Recorder* recorder = target(self->bound);
-    if (recorder != nullptr || self->open.frame != nullptr) {
-        uint64_t now = now_ticks();
-        if (self->open.frame != nullptr) close_item(self, now, nullptr);
-        if (recorder != nullptr) open_item(self, recorder, now);
-    }
+    if (recorder != nullptr || self->open.frame != nullptr) turn_to_next_item(self, recorder);
     // Held: what it runs may close this very loop.
     PyObject* iterator = Py_NewRef(self->iterator);
     PyObject* item = Py_TYPE(iterator)->tp_iternext(iterator);

@@ -1,4 +1,6 @@
 // cirron.mark: a value for the innermost open scope.
+#include <algorithm>
+
 #include "python.hpp"
 #include "text.hpp"
 
@@ -10,17 +12,26 @@ PyObject* g_parameters[3];  // name, value, kind
 PyObject* g_point = nullptr;
 PyObject* g_summary = nullptr;
 
+constexpr int kParameters = 3;
+
 struct Arguments {
-    PyObject* given[3] = {nullptr, nullptr, nullptr};  // borrowed
-    uint64_t parameters = 0;                           // bit i: keyword i is one of the three
+    PyObject* given[kParameters] = {nullptr, nullptr, nullptr};  // borrowed
+    Py_ssize_t keyword[kParameters] = {-1, -1, -1};              // which keyword gave it, if one did
     Py_ssize_t attr_count = 0;
+
+    bool is_parameter(Py_ssize_t i) const {
+        return std::find(keyword, keyword + kParameters, i) != keyword + kParameters;
+    }
 };
 
 // A Python object that ends with the block.
 class Owned {
   public:
     explicit Owned(PyObject* object) : object_(object) {}
-    ~Owned() { Py_XDECREF(object_); }
+    // Without the GIL only when the thread is being ended by the interpreter's own end.
+    ~Owned() {
+        if (PyGILState_Check()) Py_XDECREF(object_);
+    }
     Owned(const Owned&) = delete;
     Owned& operator=(const Owned&) = delete;
     PyObject* get() const { return object_; }
@@ -31,7 +42,7 @@ class Owned {
 };
 
 int parameter_of(PyObject* key, const Arguments& arguments) {
-    for (int i = 0; i < 3; ++i) {
+    for (int i = 0; i < kParameters; ++i) {
         if (arguments.given[i] == nullptr && is_keyword(key, g_parameters[i])) return i;
     }
     return -1;
@@ -51,24 +62,12 @@ Arguments sort_arguments(PyObject* const* args, Py_ssize_t count, PyObject* keyw
         int parameter = parameter_of(PyTuple_GET_ITEM(keywords, i), arguments);
         if (parameter >= 0) {
             arguments.given[parameter] = args[count + i];
-            arguments.parameters |= i < 64 ? uint64_t{1} << i : 0;
+            arguments.keyword[parameter] = i;
         } else {
             ++arguments.attr_count;
         }
     }
     return arguments;
-}
-
-// False with an exception set when it has to be passed on.
-bool read_attrs(AttrWriter& attrs, const Arguments& arguments, PyObject* const* values, PyObject* keywords) {
-    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(keywords); ++i) {
-        if (i < 64 && (arguments.parameters >> i & 1) != 0) continue;
-        PyObject* key = PyTuple_GET_ITEM(keywords, i);
-        Owned atom(to_atom(values[i]));
-        if (!atom) return false;
-        attrs.add(key, atom.get());
-    }
-    return true;
 }
 
 // The value as `cirron._recorder.values.coerce` sees it: a plain one or one still on a device. A new reference; null
@@ -92,6 +91,7 @@ bool read_unusual_value(Recorder* recorder, PyObject* value, Scalar& scalar) {
         scalar.text = scalar.holder;
         return true;
     }
+    if (plain && recorder->is_closed()) return true;  // by what the conversion ran
     if (plain) {
         scalar.type = ValueType::kDeferred;
         scalar.bits = recorder->deferred().add(plain.get());
@@ -116,16 +116,40 @@ bool is_summary(Recorder* recorder, PyObject* kind) {
     return false;
 }
 
-// False with an exception set when it has to be passed on.
-bool mark_with_attrs(Recorder* recorder, const Arguments& arguments, PyObject* name, const Scalar& value,
-                     PyObject* const* values, PyObject* keywords) {
+// `values` are atoms. Runs no Python code, and is a function of its own for the room that the attributes take on the
+// stack: what does run Python code may come back to cirron many levels deep.
+[[gnu::noinline]] void write_mark(Recorder* recorder, const Arguments& arguments, PyObject* name, const Scalar& value,
+                                  PyObject* const* values, PyObject* keywords) {
     AttrWriter attrs(recorder->names());
     uint32_t number = recorder->names().number_of(name);
     if (number == 0) attrs.add_key_text(name);
-    if (arguments.attr_count > 0 && !read_attrs(attrs, arguments, values, keywords)) return false;
+    Py_ssize_t count = arguments.attr_count == 0 ? 0 : PyTuple_GET_SIZE(keywords);
+    for (Py_ssize_t i = 0; i < count; ++i) {
+        if (!arguments.is_parameter(i)) attrs.add(PyTuple_GET_ITEM(keywords, i), values[i]);
+    }
     if (attrs.dropped() > 0) recorder->count_internal_error("attribute dropped");
-    if (recorder->is_closed()) return true;  // by what an attribute's __str__ did
     recorder->mark(number, value, is_summary(recorder, arguments.given[2]), attrs.bytes());
+}
+
+bool are_atoms(PyObject* const* values, Py_ssize_t count) { return std::all_of(values, values + count, is_atom); }
+
+// As write_mark, for values of any kind. False with an exception set when it has to be passed on.
+bool convert_and_write_mark(Recorder* recorder, const Arguments& arguments, PyObject* name, const Scalar& value,
+                            PyObject* const* values, PyObject* keywords) {
+    Py_ssize_t count = keywords == nullptr ? 0 : PyTuple_GET_SIZE(keywords);
+    if (are_atoms(values, count)) {
+        write_mark(recorder, arguments, name, value, values, keywords);
+        return true;
+    }
+    Owned atoms(PyTuple_New(count));
+    for (Py_ssize_t i = 0; atoms && i < count; ++i) {
+        PyObject* atom = arguments.is_parameter(i) ? Py_NewRef(Py_None) : to_atom(values[i]);
+        if (atom == nullptr) return false;
+        PyTuple_SET_ITEM(atoms.get(), i, atom);
+    }
+    if (!atoms) return false;
+    if (recorder->is_closed()) return true;  // by what an attribute's __str__ did
+    write_mark(recorder, arguments, name, value, &PyTuple_GET_ITEM(atoms.get(), 0), keywords);
     return true;
 }
 
@@ -161,7 +185,9 @@ bool record_mark(Recorder* recorder, PyObject* const* args, Py_ssize_t count, Py
         }
     }
     Owned name(to_name(given_name));
-    return name && mark_with_attrs(recorder, arguments, name.get(), value, args + count, keywords);
+    if (!name) return false;
+    if (recorder->is_closed()) return true;  // by what the name's __str__ did
+    return convert_and_write_mark(recorder, arguments, name.get(), value, args + count, keywords);
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "names.hpp"
 
+#include <algorithm>
 #include <cstring>
 
 #include "text.hpp"
@@ -24,6 +25,8 @@ std::string_view utf8_of(PyObject* text, std::string& holder) {
 
 NameTexts::NameTexts(Journal& journal) {
     for (NamesBlock* block : journal.names_blocks()) {
+        // Names of a block that was not in the file are missing; the later ones keep their numbers.
+        while (count_.load(std::memory_order_relaxed) < std::min(block->block.first, kLimit)) add("?");
         uint32_t used = block->used.load(std::memory_order_acquire);
         for (uint32_t at = 0; at + sizeof(uint16_t) <= used;) {
             uint16_t length;
@@ -58,7 +61,8 @@ uint32_t Names::look_up(PyObject* text) {
     std::string_view utf8 = utf8_of(text, holder);
     auto found = numbers_.find(utf8);
     uint32_t number = found != numbers_.end() ? found->second : add(utf8);
-    if (number != 0 && PyUnicode_GET_LENGTH(text) <= kMaxText) {
+    // Only exact strings: another one's end may run Python code, and that must not happen here.
+    if (number != 0 && PyUnicode_CheckExact(text) && PyUnicode_GET_LENGTH(text) <= kMaxText) {
         Cached& cached = cache_[slot(text)];
         Py_INCREF(text);
         Py_XDECREF(cached.text);
@@ -80,7 +84,7 @@ void Names::write_to_journal(std::string_view text) {
     auto length = static_cast<uint16_t>(text.size());
     uint64_t need = sizeof length + text.size();
     if (block_ == nullptr || block_->used.load() + need > block_->block.bytes - sizeof(NamesBlock)) {
-        block_ = journal_.add_names_block();
+        block_ = journal_.add_names_block(texts_.count());
     }
     uint32_t at = block_->used.load(std::memory_order_relaxed);
     std::memcpy(block_->text + at, &length, sizeof length);

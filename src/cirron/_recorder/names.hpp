@@ -26,6 +26,7 @@ class NameTexts {
     NameTexts() = default;
     explicit NameTexts(Journal& journal);  // reads the names of a dead process
     uint32_t add(std::string_view text);
+    uint32_t count() const { return count_.load(std::memory_order_relaxed); }
     bool full() const { return count_.load(std::memory_order_relaxed) == kLimit; }
     // The text with its quotes; a number never given out reads as "?".
     std::string_view json(uint32_t number) const;

@@ -3,6 +3,10 @@
 
 #include <Python.h>
 
+#ifdef __GLIBCXX__
+#include <cxxabi.h>
+#endif
+
 #include "recorder.hpp"
 #include "types.hpp"
 
@@ -60,6 +64,10 @@ template <typename Operation>
 void guarded(Recorder* recorder, const char* place, Operation operation) {
     try {
         operation();
+#ifdef __GLIBCXX__
+    } catch (const abi::__forced_unwind&) {
+        throw;  // a thread that is being ended, as the interpreter does with daemon threads when it ends itself
+#endif
     } catch (...) {
         recorder->count_internal_error(place);
     }

@@ -8,8 +8,15 @@
 #include <chrono>
 #include <cstring>
 #include <stdexcept>
+#include <utility>
 
+#include "errors.hpp"
 #include "text.hpp"
+
+// Headers older than the kernel they run on do not have it (Linux 5.14).
+#if defined(__linux__) && !defined(MADV_POPULATE_WRITE)
+#define MADV_POPULATE_WRITE 23
+#endif
 
 namespace cirron {
 
@@ -114,12 +121,14 @@ void Recorder::begin() {
 }
 
 Recorder::~Recorder() {
+    if (abandoned_) return;
     if (!closed_) {
         unregister_recorder(registration_.slot);
         if (g_default_recorder == this) g_default_recorder = nullptr;
-        names_->clear_cache();
-        deferred_.give_up();
     }
+    // Also after a close: what was being marked while the session ended may have come in since.
+    names_->clear_cache();
+    deferred_.give_up();
 }
 
 // ---- threads ------------------------------------------------------------------------------------------------------
@@ -243,7 +252,7 @@ Stack* Recorder::start_stack(PyThreadState* thread) {
     PyObject* variable = g_stack_variables[registration_.slot];
     PyObject* inherited = nullptr;
     if (PyContextVar_Get(variable, nullptr, &inherited) != 0) return nullptr;
-    Stack* stack = new_stack(registration_, reinterpret_cast<Stack*>(inherited));
+    Stack* stack = new_stack(registration_, as_stack(inherited));
     Py_XDECREF(inherited);
     if (stack == nullptr) return nullptr;
     PyObject* token = PyContextVar_Set(variable, reinterpret_cast<PyObject*>(stack));
@@ -302,12 +311,16 @@ void Recorder::close(Frame* frame, uint64_t ticks, PyObject* error) {
     if (error == nullptr) [[likely]] {
         write_span(thread, frame, ticks, {frame->attrs, frame->attr_bytes});
     } else {
-        AttrWriter attrs(*names_);
-        attrs.copy({frame->attrs, frame->attr_bytes}, g_error_key);
-        attrs.add(g_error_key, error_name(error));
-        write_span(thread, frame, ticks, attrs.bytes());
+        write_failed_span(thread, frame, ticks, error);
     }
     give_back_frame(thread, frame);
+}
+
+[[gnu::noinline]] void Recorder::write_failed_span(ThreadState* thread, Frame* frame, uint64_t ticks, PyObject* error) {
+    AttrWriter attrs(*names_);
+    attrs.copy({frame->attrs, frame->attr_bytes}, g_error_key);
+    attrs.add(g_error_key, error_name(error));
+    write_span(thread, frame, ticks, attrs.bytes());
 }
 
 void Recorder::write_span(ThreadState* thread, Frame* frame, uint64_t ticks, AttrBytes attrs) {
@@ -335,9 +348,29 @@ void Recorder::write_span(ThreadState* thread, Frame* frame, uint64_t ticks, Att
     record->overhead_ns = frame->overhead_ns;
     record->attr_bytes = attrs.size;
     if (attrs.size != 0) std::memcpy(at + sizeof *record, attrs.data, attrs.size);
-    uint64_t ring = thread->ring.block()->number + uint64_t{1};
-    frame->closed_at.store(ring << kClosedRingShift | thread->ring.head(), std::memory_order_relaxed);
+    ClosedAt place{thread->ring.block()->number(), thread->ring.head()};
+    frame->closed_at.store(place.packed(), std::memory_order_relaxed);
     thread->ring.commit(cells);
+}
+
+bool Recorder::close_and_reopen(Frame* frame, uint64_t ticks, int64_t index) {
+    ThreadState* thread = here();
+    Stack* stack = frame->stack;
+    bool is_top =
+        stack != nullptr && stack == thread->stack && !frame->is_ghost && stack->frames[stack->depth - 1] == frame;
+    if (!is_top || frame->thread_id != thread->thread_id) return false;
+    if (stack->depth > 1) stack->frames[stack->depth - 2]->overhead_ns += frame->overhead_ns;
+    write_span(thread, frame, ticks, {frame->attrs, frame->attr_bytes});
+    frame->id = next_id(thread);
+    frame->start_ticks = ticks;
+    frame->index = index;
+    frame->attr_bytes = 0;
+    frame->cpu_start_ns = cpu_clock(thread, ticks);
+    frame->context_version = thread->context_version;
+    frame->overhead_ns = scope_overhead_ns_;
+    frame->used_as_parent = false;
+    frame->closed_at.store(kFrameOpen, std::memory_order_release);
+    return true;
 }
 
 void Recorder::cancel(Frame* frame) {
@@ -354,7 +387,9 @@ void Recorder::add_attr(Frame* frame, PyObject* key, const Scalar& value) {
     frame->attr_bytes += static_cast<uint16_t>(attrs.bytes().size);
 }
 
-uint64_t Recorder::ticks_to_ns(uint64_t ticks) const { return ticks * 1'000'000 / g_ticks_per_ms; }
+uint64_t Recorder::ticks_to_ns(uint64_t ticks) const {
+    return static_cast<uint64_t>(static_cast<double>(ticks) * 1e6 / static_cast<double>(g_ticks_per_ms));
+}
 
 void Recorder::mark(uint32_t name, const Scalar& value, bool is_summary, AttrBytes attrs) {
     ThreadState* thread = here();
@@ -425,19 +460,12 @@ void Recorder::close_session(const std::string& ended) {
     names_->clear_cache();
     stacks_.clear();
     deferred_.give_up();
-    PyThreadState* thread = PyEval_SaveThread();
-    std::optional<SystemError> failure;
-    {
+    // When it throws, the journal stays, and whoever comes next recovers it.
+    without_gil([&] {
         std::lock_guard lock(drain_mutex_);
-        try {
-            drain_->run_to_end(ended);
-            journal_->unlink();
-        } catch (const SystemError& error) {
-            failure = error;  // the journal stays, and whoever comes next recovers it
-        }
-    }
-    PyEval_RestoreThread(thread);
-    if (failure) throw *failure;
+        drain_->run_to_end(ended);
+        journal_->unlink();
+    });
 }
 
 void Recorder::abandon_in_child() {
@@ -477,7 +505,8 @@ void Recorder::populate_rings() {
 bool Recorder::wait(double timeout_s) {
     if (abandoned_) return false;
     std::unique_lock lock(wake_mutex_);
-    bool woken = wake_condition_.wait_for(lock, std::chrono::duration<double>(timeout_s), [&] { return woken_; });
+    std::chrono::duration<double> timeout(std::clamp(timeout_s, 0.0, 1e6));  // more overflows the clock
+    bool woken = wake_condition_.wait_for(lock, timeout, [&] { return woken_; });
     woken_ = false;
     return woken;
 }

@@ -78,6 +78,9 @@ class Recorder {
     Frame* open(const Opening& opening, uint64_t ticks);
     // `error` is the type of the exception that leaves the scope, or null.
     void close(Frame* frame, uint64_t ticks, PyObject* error = nullptr);
+    // Closes the scope of a loop's item and opens the same one for the next, at the same place. False when it is not
+    // the innermost here: nothing has happened then.
+    bool close_and_reopen(Frame* frame, uint64_t ticks, int64_t index);
     // As if it had never been opened.
     void cancel(Frame* frame);
     void mark(uint32_t name, const Scalar& value, bool is_summary, AttrBytes attrs);
@@ -159,6 +162,7 @@ class Recorder {
     uint64_t cpu_clock(ThreadState* state, uint64_t ticks);
     void read_cpu_clock(ThreadState* state, uint64_t ticks);
     void write_span(ThreadState* state, Frame* frame, uint64_t ticks, AttrBytes attrs);
+    void write_failed_span(ThreadState* state, Frame* frame, uint64_t ticks, PyObject* error);
     void populate_rings();
 
     RecorderOptions options_;

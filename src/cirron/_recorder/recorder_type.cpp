@@ -90,76 +90,90 @@ PyObject* recorder_set_overhead(PyObject* self, PyObject* args) {
 PyObject* recorder_wait(PyObject* self, PyObject* timeout) {
     double seconds = PyFloat_AsDouble(timeout);
     if (seconds == -1.0 && PyErr_Occurred()) return nullptr;
-    bool woken = false;
-    if (!call_without_gil([&] { woken = recorder_of(self)->wait(seconds); })) return nullptr;
-    return PyBool_FromLong(woken);
+    return translated([&] {
+        bool woken = false;
+        without_gil([&] { woken = recorder_of(self)->wait(seconds); });
+        return PyBool_FromLong(woken);
+    });
 }
 
 PyObject* recorder_wake(PyObject* self, PyObject*) {
-    recorder_of(self)->wake();
-    Py_RETURN_NONE;
+    return translated([&]() -> PyObject* {
+        recorder_of(self)->wake();
+        Py_RETURN_NONE;
+    });
 }
 
 PyObject* recorder_drain(PyObject* self, PyObject*) {
-    uint64_t batches = 0;
-    if (!call_without_gil([&] { batches = recorder_of(self)->drain(); })) return nullptr;
-    return PyLong_FromUnsignedLongLong(batches);
+    return translated([&] {
+        uint64_t batches = 0;
+        without_gil([&] { batches = recorder_of(self)->drain(); });
+        return PyLong_FromUnsignedLongLong(batches);
+    });
 }
 
 PyObject* recorder_take_deferred(PyObject* self, PyObject*) {
-    PyObject* list = PyList_New(0);
-    if (list == nullptr) return nullptr;
-    for (auto& [key, value] : recorder_of(self)->take_deferred()) {
-        PyObject* pair = list == nullptr ? nullptr : Py_BuildValue("KO", static_cast<unsigned long long>(key), value);
-        if (pair == nullptr || PyList_Append(list, pair) != 0) Py_CLEAR(list);
-        Py_XDECREF(pair);
-        Py_DECREF(value);
-    }
-    return list;
+    return translated([&]() -> PyObject* {
+        PyObject* list = PyList_New(0);
+        if (list == nullptr) return nullptr;
+        for (auto& [key, value] : recorder_of(self)->take_deferred()) {
+            PyObject* pair =
+                list == nullptr ? nullptr : Py_BuildValue("KO", static_cast<unsigned long long>(key), value);
+            if (pair == nullptr || PyList_Append(list, pair) != 0) Py_CLEAR(list);
+            Py_XDECREF(pair);
+            Py_DECREF(value);
+        }
+        return list;
+    });
 }
 
 PyObject* recorder_resolve(PyObject* self, PyObject* args) {
-    unsigned long long key;
-    PyObject* value;
-    if (!PyArg_ParseTuple(args, "KO:resolve", &key, &value)) return nullptr;
-    recorder_of(self)->deferred().resolve(key, value);
-    Py_RETURN_NONE;
+    return translated([&]() -> PyObject* {
+        unsigned long long key;
+        PyObject* value;
+        if (!PyArg_ParseTuple(args, "KO:resolve", &key, &value)) return nullptr;
+        if (!recorder_of(self)->is_abandoned()) recorder_of(self)->deferred().resolve(key, value);
+        Py_RETURN_NONE;
+    });
 }
 
 PyObject* recorder_close(PyObject* self, PyObject* ended) {
     const char* text = PyUnicode_AsUTF8(ended);
     if (text == nullptr) return nullptr;
-    try {
+    return translated([&]() -> PyObject* {
         recorder_of(self)->close_session(text);
-    } catch (...) {
-        set_python_error();
-        return nullptr;
-    }
-    Py_RETURN_NONE;
+        Py_RETURN_NONE;
+    });
 }
 
 // ---- facts --------------------------------------------------------------------------------------------------------
 
 PyObject* recorder_take_warnings(PyObject* self, PyObject*) {
-    PyObject* list = PyList_New(0);
-    if (list == nullptr) return nullptr;
-    for (const std::string& message : recorder_of(self)->take_warnings()) {
-        PyObject* text = to_python(message);
-        if (text == nullptr || PyList_Append(list, text) != 0) Py_CLEAR(list);
-        Py_XDECREF(text);
-        if (list == nullptr) break;
-    }
-    return list;
+    return translated([&]() -> PyObject* {
+        PyObject* list = PyList_New(0);
+        if (list == nullptr) return nullptr;
+        for (const std::string& message : recorder_of(self)->take_warnings()) {
+            PyObject* text = to_python(message);
+            if (text == nullptr || PyList_Append(list, text) != 0) Py_CLEAR(list);
+            Py_XDECREF(text);
+            if (list == nullptr) break;
+        }
+        return list;
+    });
 }
 
 PyObject* recorder_depth(PyObject* self, PyObject*) {
-    Recorder* recorder = target(as_object(self));
-    return PyLong_FromUnsignedLong(recorder == nullptr ? 0 : recorder->depth());
+    return translated([&]() -> PyObject* {
+        Recorder* recorder = target(as_object(self));
+        return PyLong_FromUnsignedLong(recorder == nullptr ? 0 : recorder->depth());
+    });
 }
 
 PyObject* recorder_open_spans(PyObject* self, PyObject*) {
-    std::string json = recorder_of(self)->open_spans();
-    return PyBytes_FromStringAndSize(json.data(), static_cast<Py_ssize_t>(json.size()));
+    return translated([&]() -> PyObject* {
+        std::string json = recorder_of(self)->open_spans();
+        return PyBytes_FromStringAndSize(json.data(), static_cast<Py_ssize_t>(json.size()));
+    });
 }
 
 bool set_count(PyObject* dict, const char* key, uint64_t count) {
@@ -192,26 +206,29 @@ PyObject* threads_to_python(const std::vector<Recorder::ThreadCounters>& threads
 }
 
 PyObject* recorder_counters(PyObject* self, PyObject*) {
-    Recorder::Counters counters = recorder_of(self)->counters();
-    const DrainTotals& drained = counters.drained;
-    PyObject* errors = errors_to_python(counters.internal_errors);
-    PyObject* threads = threads_to_python(counters.threads);
-    PyObject* dict = PyDict_New();
-    bool whole = dict != nullptr && errors != nullptr && threads != nullptr &&
-                 set_count(dict, "spans_recorded", drained.spans + counters.spans_dropped) &&
-                 set_count(dict, "marks_recorded", drained.marks + counters.marks_dropped) &&
-                 set_count(dict, "spans_dropped", counters.spans_dropped) &&
-                 set_count(dict, "marks_dropped", counters.marks_dropped) &&
-                 set_count(dict, "scopes_too_deep", counters.scopes_too_deep) &&
-                 set_count(dict, "marks_rejected", counters.marks_rejected) &&
-                 set_count(dict, "batches_sealed", drained.batches) && set_count(dict, "bytes_sealed", drained.bytes) &&
-                 set_count(dict, "seal_failures", drained.failures) &&
-                 PyDict_SetItemString(dict, "internal_errors", errors) == 0 &&
-                 PyDict_SetItemString(dict, "threads", threads) == 0;
-    Py_XDECREF(errors);
-    Py_XDECREF(threads);
-    if (!whole) Py_CLEAR(dict);
-    return dict;
+    return translated([&]() -> PyObject* {
+        Recorder::Counters counters = recorder_of(self)->counters();
+        const DrainTotals& drained = counters.drained;
+        PyObject* errors = errors_to_python(counters.internal_errors);
+        PyObject* threads = threads_to_python(counters.threads);
+        PyObject* dict = PyDict_New();
+        bool whole = dict != nullptr && errors != nullptr && threads != nullptr &&
+                     set_count(dict, "spans_recorded", drained.spans + counters.spans_dropped) &&
+                     set_count(dict, "marks_recorded", drained.marks + counters.marks_dropped) &&
+                     set_count(dict, "spans_dropped", counters.spans_dropped) &&
+                     set_count(dict, "marks_dropped", counters.marks_dropped) &&
+                     set_count(dict, "scopes_too_deep", counters.scopes_too_deep) &&
+                     set_count(dict, "marks_rejected", counters.marks_rejected) &&
+                     set_count(dict, "batches_sealed", drained.batches) &&
+                     set_count(dict, "bytes_sealed", drained.bytes) &&
+                     set_count(dict, "seal_failures", drained.failures) &&
+                     PyDict_SetItemString(dict, "internal_errors", errors) == 0 &&
+                     PyDict_SetItemString(dict, "threads", threads) == 0;
+        Py_XDECREF(errors);
+        Py_XDECREF(threads);
+        if (!whole) Py_CLEAR(dict);
+        return dict;
+    });
 }
 
 PyObject* get_session_id(PyObject* self, void*) { return to_python(recorder_of(self)->session_id()); }

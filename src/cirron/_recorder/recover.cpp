@@ -1,4 +1,5 @@
 // Sealing what a dead process left in its journal.
+#include <algorithm>
 #include <optional>
 #include <utility>
 
@@ -28,7 +29,8 @@ void rewind_to_sealed(RingBlock* ring, uint64_t head) {
     count_dropped(ring, std::exchange(ring->spans_overtaken, 0), std::exchange(ring->marks_overtaken, 0));
     uint64_t spans = std::exchange(ring->spans_in_flight, 0);
     uint64_t marks = std::exchange(ring->marks_in_flight, 0);
-    if (head - ring->sealed <= ring->capacity) {
+    uint64_t written = std::max(head, ring->writing_to.load(std::memory_order_acquire));
+    if (written - ring->sealed <= ring->capacity) {
         ring->read.store(ring->sealed, std::memory_order_relaxed);
     } else {
         count_dropped(ring, spans, marks);
@@ -44,7 +46,7 @@ void rewind_rings(Journal& journal, Drain& drain) {
         if (ring->sealed <= read && read <= head && head - read <= ring->capacity) {
             rewind_to_sealed(ring, head);
         } else {
-            drain.report_damage("the positions of ring " + std::to_string(ring->number) + " are impossible");
+            drain.report_damage("the positions of ring " + std::to_string(ring->number()) + " are impossible");
             ring->read.store(head, std::memory_order_relaxed);
         }
     }
@@ -56,7 +58,7 @@ RecoveredFacts seal_dead(Journal& journal, const std::string& spool_dir, bool fs
     DeferredValues deferred;
     Drain drain(journal, names, clock, deferred, {spool_dir, 16 << 20, fsync, true});
     if (!journal.damage().empty()) drain.report_damage(journal.damage());
-    bool was_closed = Drain::settle_pending(journal, spool_dir);
+    bool was_closed = drain.settle();
     rewind_rings(journal, drain);
     if (!was_closed) drain.run_to_end("killed");
     return {drain.session_id(), journal.header().session.pid, drain.totals(), drain.damage()};
@@ -125,11 +127,12 @@ PyObject* recover(PyObject*, PyObject* args, PyObject* keywords) {
     std::string journal_path;
     std::string spool;
     if (!read_path(path, journal_path) || !read_path(spool_dir, spool)) return nullptr;
-    std::optional<RecoveredFacts> facts;
-    bool done = call_without_gil([&] { facts = recover_journal(journal_path, spool, fsync != 0); });
-    if (!done) return nullptr;
-    if (!facts) Py_RETURN_NONE;
-    return to_python(*facts);
+    return translated([&]() -> PyObject* {
+        std::optional<RecoveredFacts> facts;
+        without_gil([&] { facts = recover_journal(journal_path, spool, fsync != 0); });
+        if (!facts) Py_RETURN_NONE;
+        return to_python(*facts);
+    });
 }
 
 int init_recovered_type(PyObject* module) {

@@ -62,6 +62,10 @@ void unregister_recorder(uint32_t slot) {
 
 void watch_thread_end() { t_end.watched = true; }
 
-void install_fork_handlers() { pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child); }
+// Once: the module may be executed again.
+void install_fork_handlers() {
+    [[maybe_unused]] static const int installed =
+        pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+}
 
 }  // namespace cirron

@@ -34,18 +34,28 @@ void RingWriter::make_room(uint32_t cells) {
 
 void RingWriter::drop_oldest_until_free(uint64_t cells) {
     uint64_t oldest = ring_->read.load(std::memory_order_acquire);
+    if (head_ + cells - oldest > ring_->capacity) ring_->writing_to.store(head_ + cells, std::memory_order_release);
     while (head_ + cells - oldest > ring_->capacity) {
         RecordHeader record;
         std::memcpy(&record, ring_->at(oldest), sizeof record);
         MarkRecord mark{};
         if (record.kind == RecordKind::kMark) std::memcpy(&mark, ring_->at(oldest), sizeof mark);
+        // Counted first: a kill in between may then count one too many, and never loses one uncounted.
+        count(record.kind, 1);
         // The drain moves `read` too, when it has copied a stretch: whoever is first owns the record.
-        if (!ring_->read.compare_exchange_strong(oldest, oldest + record.cells)) continue;
+        if (!ring_->read.compare_exchange_strong(oldest, oldest + record.cells)) {
+            count(record.kind, -1);
+            continue;
+        }
         oldest += record.cells;
-        if (record.kind == RecordKind::kSpan) ring_->spans_dropped.fetch_add(1, std::memory_order_relaxed);
-        if (record.kind == RecordKind::kMark) ring_->marks_dropped.fetch_add(1, std::memory_order_relaxed);
         if (mark.type == ValueType::kDeferred) recorder_->deferred().forget(mark.value);
     }
+}
+
+void RingWriter::count(RecordKind kind, int dropped) {
+    auto number = static_cast<uint64_t>(dropped);  // -1 wraps round, and so does the sum
+    if (kind == RecordKind::kSpan) ring_->spans_dropped.fetch_add(number, std::memory_order_relaxed);
+    if (kind == RecordKind::kMark) ring_->marks_dropped.fetch_add(number, std::memory_order_relaxed);
 }
 
 void RingWriter::pad_to_lap_end(uint64_t end) {

@@ -54,7 +54,8 @@ void open_frame(Scope* self, Recorder* recorder, const Opening& opening) {
     self->open = {frame, recorder->registration()};
 }
 
-void open_with_attrs(Scope* self, Recorder* recorder, Opening& opening) {
+// A function of its own for the room that the attributes take on the stack.
+[[gnu::noinline]] void open_with_attrs(Scope* self, Recorder* recorder, Opening& opening) {
     AttrWriter attrs(recorder->names());
     if (opening.name == 0) attrs.add_key_text(self->name);
     for (Py_ssize_t i = 0; self->keys != nullptr && i < PyTuple_GET_SIZE(self->keys); ++i) {

@@ -76,6 +76,11 @@ Stack* new_stack(Registration recorder, const Stack* inherited) {
     return stack;
 }
 
+Stack* as_stack(PyObject* object) {
+    bool is_stack = object != nullptr && Py_IS_TYPE(object, &g_stack_type);
+    return is_stack ? reinterpret_cast<Stack*>(object) : nullptr;
+}
+
 Stack* StackTable::find(PyObject* context) const {
     auto found = stacks_.find(context);
     // The address may have been another context's.

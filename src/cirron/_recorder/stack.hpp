@@ -47,6 +47,8 @@ struct Stack {
 
 // A new reference, beginning where `inherited` (may be null) is now. Null with an exception set when memory is out.
 Stack* new_stack(Registration recorder, const Stack* inherited);
+// Null when it is none: a context variable can be set by anybody.
+Stack* as_stack(PyObject* object);
 int init_stack_type();
 
 // Finds the stack of a context. What a context variable holds would not do: a copied context holds its origin's stack,
