@@ -35,9 +35,12 @@ LABELS = """
     idle `ci.profile()` over `import cirron`, resident
     idle `ci.profile()` over bare Python, resident
     first scope of a thread, resident
-    drain, a span with its overhead mark
+    drain, a span and its overhead mark
+    drain, a record of these two
+    their bytes, only written to a file
     drain, the same with an attribute
     drain, a mark
+    its bytes, only written to a file
     drain, spans a second
     Python loop while 200k spans/s are drained
     spans/s reached there

@@ -30,7 +30,7 @@ class Owned {
     explicit Owned(PyObject* object) : object_(object) {}
     // Without the GIL only when the thread is being ended by the interpreter's own end.
     ~Owned() {
-        if (PyGILState_Check()) Py_XDECREF(object_);
+        if (object_ != nullptr && PyGILState_Check()) Py_DECREF(object_);
     }
     Owned(const Owned&) = delete;
     Owned& operator=(const Owned&) = delete;
@@ -184,10 +184,18 @@ bool record_mark(Recorder* recorder, PyObject* const* args, Py_ssize_t count, Py
             return true;
         }
     }
+    if (PyUnicode_CheckExact(given_name)) {
+        return convert_and_write_mark(recorder, arguments, given_name, value, args + count, keywords);
+    }
     Owned name(to_name(given_name));
     if (!name) return false;
     if (recorder->is_closed()) return true;  // by what the name's __str__ did
     return convert_and_write_mark(recorder, arguments, name.get(), value, args + count, keywords);
+}
+
+// Then no Python code runs; else it may end the session and let go of its recorder.
+bool is_all_atoms(PyObject* const* args, Py_ssize_t count, PyObject* keywords) {
+    return are_atoms(args, count + (keywords == nullptr ? 0 : PyTuple_GET_SIZE(keywords)));
 }
 
 }  // namespace
@@ -198,8 +206,8 @@ PyObject* make_mark(RecorderObject* bound, PyObject* const* args, Py_ssize_t cou
     bool recorded = false;
     guarded(recorder, "mark", [&] { recorded = record_plain_mark(recorder, args, count, keywords); });
     if (recorded) Py_RETURN_NONE;
-    // What follows may run Python code that ends the session.
-    Owned keep(Py_NewRef(bound != nullptr ? reinterpret_cast<PyObject*>(bound) : default_recorder_object()));
+    PyObject* object = bound != nullptr ? reinterpret_cast<PyObject*>(bound) : default_recorder_object();
+    Owned keep(is_all_atoms(args, count, keywords) ? nullptr : Py_NewRef(object));
     bool passed = true;
     guarded(recorder, "mark", [&] { passed = record_mark(recorder, args, count, keywords); });
     if (!passed) return nullptr;
