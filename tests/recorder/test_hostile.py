@@ -1,5 +1,6 @@
 """Programs that end, fork or recurse at the worst moment."""
 
+from cirron.spool import read
 from support.recorders import run_program
 from support.spool_checks import assert_valid_spool
 
@@ -85,3 +86,27 @@ def test_a_key_whose_end_ends_the_session(root):
         """,
     )
     assert_valid_spool(root / "spool")
+
+
+def test_a_batch_is_sealed_early_when_there_is_no_memory_to_collect_more(root):
+    out = run(
+        root,
+        """
+        import resource
+        recorder = start()
+        for number in range(60_000):
+            mark("m", number, text="x" * 200)
+        used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (used + 8 * 2**20, resource.RLIM_INFINITY))
+        recorder.drain()
+        resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        counters = recorder.counters()
+        print(counters["marks_recorded"], counters["marks_dropped"], counters["batches_sealed"] > 1)
+        recorder.close("completed")
+        """,
+    )
+    recorded, dropped, sealed_early = out.split()
+    assert sealed_early == "True"
+    assert_valid_spool(root / "spool")
+    found = sum(len(batch.marks) for batch in read(root / "spool").batches())
+    assert (int(recorded), found) == (60_000, 60_000 - int(dropped))

@@ -38,6 +38,7 @@ class TextBuffer {
     char last() const { return data_.get()[size_ - 1]; }
     void clear() { size_ = 0; }
     void drop_last() { --size_; }
+    void cut_to(size_t size) { size_ = size; }
 
     // Room for so many more bytes; what is put afterwards without checks must fit in it.
     void reserve(size_t bytes) {

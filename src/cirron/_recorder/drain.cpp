@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
+#include <new>
 #include <random>
 #include <utility>
 
@@ -206,13 +207,26 @@ bool Drain::is_waiting(RingBlock* ring, uint64_t position) const {
     return mark.type == ValueType::kDeferred && deferred_.is_waiting(mark.value);
 }
 
-void Drain::encode_chunk(const RingBlock* ring, uint64_t from, uint64_t cells) {
+void Drain::encode_chunk(RingBlock* ring, uint64_t from, uint64_t cells) {
     for (uint64_t i = 0; i < cells;) {
         const char* at = chunk_.data() + i * kCellBytes;
         RecordHeader record;
         std::memcpy(&record, at, sizeof record);
-        if (record.kind == RecordKind::kSpan) encode_span(at);
-        if (record.kind == RecordKind::kMark) encode_mark(ring, from + i, at);
+        BatchEncoder::Position before = encoder_.position();
+        try {
+            if (record.kind == RecordKind::kSpan) encode_span(at);
+            if (record.kind == RecordKind::kMark) encode_mark(ring, from + i, at);
+        } catch (const std::bad_alloc&) {
+            encoder_.go_back_to(before);  // half a record would spoil its batch
+            if (!encoder_.empty()) {
+                // What is collected leaves, and its memory serves for the rest.
+                ring->sealing_to = from + i;
+                seal(false);
+                continue;
+            }
+            auto& dropped = record.kind == RecordKind::kSpan ? ring->spans_dropped : ring->marks_dropped;
+            dropped.fetch_add(1, std::memory_order_relaxed);
+        }
         i += record.cells;
     }
 }

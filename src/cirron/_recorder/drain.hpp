@@ -59,7 +59,7 @@ class Drain {
         uint64_t marks = 0;
     };
     Chunk next_chunk(RingBlock* ring, uint64_t from, uint64_t until);
-    void encode_chunk(const RingBlock* ring, uint64_t from, uint64_t cells);
+    void encode_chunk(RingBlock* ring, uint64_t from, uint64_t cells);
     void encode_span(const char* record);
     void encode_mark(const RingBlock* ring, uint64_t position, const char* record);
     bool is_waiting(RingBlock* ring, uint64_t position) const;

@@ -279,6 +279,13 @@ void BatchEncoder::end_mark(const Digits& ts_ns, bool is_summary) {
     marks_.put(is_summary ? ",\"kind\":\"summary\"}" : ",\"kind\":\"point\"}");
 }
 
+void BatchEncoder::go_back_to(const Position& position) {
+    spans_.cut_to(position.spans_bytes);
+    marks_.cut_to(position.marks_bytes);
+    span_count_ = position.span_count;
+    mark_count_ = position.mark_count;
+}
+
 void BatchEncoder::clear() {
     spans_.clear();
     marks_.clear();

@@ -46,6 +46,14 @@ class BatchEncoder {
     void add_session_span(const SpanFields& span);
     void add_mark(uint64_t id, const MarkRecord& record, const Scalar& value, AttrBytes attrs, bool is_unresolved);
 
+    // Where the encoder stands between two records, to go back to when the next one could not be finished.
+    struct Position {
+        size_t spans_bytes, marks_bytes;
+        uint64_t span_count, mark_count;
+    };
+    Position position() const { return {spans_.size(), marks_.size(), span_count_, mark_count_}; }
+    void go_back_to(const Position& position);
+
     bool empty() const { return span_count_ + mark_count_ == 0; }
     size_t bytes() const { return spans_.size() + marks_.size(); }
     // The members of the two arrays.
