@@ -61,9 +61,6 @@ bool read_path(PyObject* object, std::string& path);
 
 // Runs `operation` and counts what it throws: nothing of ours may reach the user's program.
 template <typename Operation>
-#ifdef __GLIBCXX__
-[[gnu::no_sanitize("null")]]  // a forced unwind has no object to refer to
-#endif
 void guarded(Recorder* recorder, const char* place, Operation operation) {
     try {
         operation();
