@@ -204,9 +204,9 @@ bool set_index(Scope* self, PyObject* index) {
     return true;
 }
 
-// Takes the keywords of the call. False with an exception set when it has to be passed on.
-bool set_keywords(Scope* self, PyObject* const* values, PyObject* keywords) {
-    Py_ssize_t count = PyTuple_GET_SIZE(keywords);
+// The keys, and room for as many values, all null yet. False with an exception set when memory is out.
+bool take_keys(Scope* self, PyObject* keys) {
+    Py_ssize_t count = PyTuple_GET_SIZE(keys);
     self->values = self->inline_values;
     if (count > kInlineAttrs) {
         self->values = static_cast<PyObject**>(PyMem_Calloc(static_cast<size_t>(count), sizeof(PyObject*)));
@@ -215,8 +215,14 @@ bool set_keywords(Scope* self, PyObject* const* values, PyObject* keywords) {
     } else {
         std::fill_n(self->inline_values, kInlineAttrs, nullptr);
     }
-    self->keys = Py_NewRef(keywords);
-    for (Py_ssize_t i = 0; i < count; ++i) {
+    self->keys = Py_NewRef(keys);
+    return true;
+}
+
+// Takes the keywords of the call. False with an exception set when it has to be passed on.
+bool set_keywords(Scope* self, PyObject* const* values, PyObject* keywords) {
+    if (!take_keys(self, keywords)) return false;
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(keywords); ++i) {
         PyObject* key = PyTuple_GET_ITEM(keywords, i);
         if (is_keyword(key, g_index_parameter) && !self->has_index) {
             if (!set_index(self, values[i])) return false;
@@ -256,18 +262,11 @@ PyObject* scope_again(PyObject* object, PyObject*) {
     copy->index = self->index;
     copy->has_index = self->has_index;
     if (self->keys == nullptr) return reinterpret_cast<PyObject*>(copy);
-    Py_ssize_t count = PyTuple_GET_SIZE(self->keys);
-    copy->values = copy->inline_values;
-    if (count > kInlineAttrs) {
-        copy->values = static_cast<PyObject**>(PyMem_Calloc(static_cast<size_t>(count), sizeof(PyObject*)));
-        copy->needs_values = copy->values != nullptr;
-        if (copy->values == nullptr) {
-            Py_DECREF(reinterpret_cast<PyObject*>(copy));
-            return PyErr_NoMemory();
-        }
+    if (!take_keys(copy, self->keys)) {
+        Py_DECREF(reinterpret_cast<PyObject*>(copy));
+        return nullptr;
     }
-    copy->keys = Py_NewRef(self->keys);
-    for (Py_ssize_t i = 0; i < count; ++i) copy->values[i] = Py_XNewRef(self->values[i]);
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(self->keys); ++i) copy->values[i] = Py_XNewRef(self->values[i]);
     return reinterpret_cast<PyObject*>(copy);
 }
 
