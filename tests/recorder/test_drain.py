@@ -1,8 +1,10 @@
 """From the rings to batches: what a drain writes, how it splits, and what happens when it cannot write."""
 
 import resource
+import shutil
 import threading
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -126,6 +128,11 @@ def full_disk(bytes_left: int):
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
+def put_a_file_in_place_of(folder: Path) -> None:
+    shutil.rmtree(folder)
+    folder.touch()
+
+
 class TestWhenItCannotWrite:
     def test_a_full_disk_raises_keeps_everything_and_later_succeeds(self, session):
         for number in range(1000):
@@ -142,24 +149,33 @@ class TestWhenItCannotWrite:
         assert [mark.value for mark in session.marks("m")] == list(range(1001))
         assert len(session.spans("s")) == 1000
 
-    def test_a_spool_that_has_vanished_raises_and_later_succeeds(self, session):
+    def test_a_spool_that_has_vanished_is_made_again(self, session):
         mark("m", 1)
-        session.spool.rmdir()
-        with pytest.raises(FileNotFoundError, match=str(session.spool)):
-            session.recorder.drain()
-        session.spool.mkdir()
+        shutil.rmtree(session.spool.parent)
+        assert session.recorder.drain() == 1
         mark("m", 2)
         assert session.picture() == "cirron.session | m=1 | m=2"
+        assert session.counter("seal_failures") == 0
+
+    def test_a_spool_that_cannot_be_made_again_raises_and_later_succeeds(self, session):
+        mark("m", 1)
+        put_a_file_in_place_of(session.spool.parent)
+        with pytest.raises(NotADirectoryError, match=str(session.spool)):
+            session.recorder.drain()
+        session.spool.parent.unlink()
+        mark("m", 2)
+        assert session.picture() == "cirron.session | m=1 | m=2"
+        assert session.counter("seal_failures") == 1
 
     def test_recording_goes_on_and_what_no_longer_fits_is_counted(self, new_session):
         session = new_session(ring_marks=SMALLEST_RING)
-        session.spool.rmdir()
+        put_a_file_in_place_of(session.spool)
         for number in range(50_000):
             mark("m", number)
             if number % 1000 == 999:
-                with pytest.raises(FileNotFoundError):
+                with pytest.raises(NotADirectoryError):
                     session.recorder.drain()
-        session.spool.mkdir()
+        session.spool.unlink()
         kept = [mark.value for mark in session.marks("m")]
         assert len(kept) + session.counter("marks_dropped") == 50_000
         assert kept == sorted(set(kept))
@@ -181,10 +197,10 @@ class TestWhenItCannotWrite:
             pass
         with scope("open"):
             mark("m", 1)
-            session.spool.rmdir()
-            with pytest.raises(FileNotFoundError):
+            put_a_file_in_place_of(session.spool)
+            with pytest.raises(NotADirectoryError):
                 session.recorder.close("completed")
-        session.spool.mkdir()
+        session.spool.unlink()
         path = session.recorder.journal_path
         session.end()
         del session.recorder

@@ -13,6 +13,7 @@ from cirron._recorder import mark, recover
 from cirron.spool import read
 from support.recorders import run_program, start_program, tree
 from support.spool_pictures import batches_of, draw
+from support.system_calls import DIE_AT
 
 DIE = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)\n"
 
@@ -84,6 +85,13 @@ class TestAKilledProcess:
         (batch,) = batches_of(root / "spool")
         assert (batch.recovered, batch.host, batch.rank) == (True, "n1", 3)
         assert batch.session_span.attrs == {"cirron.ended": "killed", "cirron.interrupted": True}
+
+    def test_leaves_what_it_had_removed_from_its_spool(self, root):
+        recovered(root, killed(root, script("recorder = start()\nrecorder.count_spool_drops(1, 2, 3)")))
+        (batch,) = batches_of(root / "spool")
+        counters = batch.counters
+        assert counters.spool_batches_dropped == 1
+        assert (counters.spool_spans_dropped, counters.spool_marks_dropped) == (2, 3)
 
     def test_is_described_by_the_result(self, root):
         journal = killed(root, script(EVERYTHING))
@@ -239,33 +247,14 @@ class TestAKillWhileABatchIsBeingWritten:
 
     def test_a_recovery_that_cannot_write_leaves_the_journal(self, root):
         journal = killed(root, script(EVERYTHING))
-        shutil.rmtree(root / "spool")
-        with pytest.raises(FileNotFoundError):
-            recovered(root, journal)
-        (root / "spool").mkdir()
+        a_file = root / "a file"
+        a_file.touch()
+        with pytest.raises(NotADirectoryError):
+            recover(str(journal), str(a_file))
         recovered(root, journal)
         assert draw(root / "spool") == PICTURE
 
 
-DIE_AT_SYSTEM_CALL = """
-    import ctypes, os, platform, struct
-    def die_at(call, argument=None, value=0):
-        # A seccomp filter: load the call's number, compare, and so on for the argument; then kill or allow.
-        number = {"x86_64": {"rename": 82, "openat": 257}, "aarch64": {"rename": 38, "openat": 56}}
-        load, equal, give = 0x20, 0x15, 0x06
-        checks = [(0, number[platform.machine()][call])]
-        checks += [] if argument is None else [(16 + 8 * argument, value)]
-        code = b""
-        for position, (offset, wanted) in enumerate(checks):
-            left = len(checks) - position - 1
-            code += struct.pack("HBBI", load, 0, 0, offset) + struct.pack("HBBI", equal, 0, 2 * left + 1, wanted)
-        code += struct.pack("HBBI", give, 0, 0, 0x80000000) + struct.pack("HBBI", give, 0, 0, 0x7FFF0000)
-        memory = ctypes.create_string_buffer(code)
-        program = struct.pack("HxxxxxxP", len(code) // 8, ctypes.addressof(memory))
-        libc = ctypes.CDLL(None, use_errno=True)
-        assert libc.prctl(38, 1, 0, 0, 0) == 0
-        assert libc.prctl(22, 2, ctypes.c_char_p(program), 0, 0) == 0, os.strerror(ctypes.get_errno())
-"""
 BEFORE_THE_RENAME = 'die_at("rename")'
 AFTER_THE_RENAME = 'die_at("openat", 2, os.O_RDONLY | os.O_CLOEXEC)'  # the folder, which is synced next
 
@@ -276,7 +265,7 @@ class TestAKillAroundTheRename:
     """The system kills the process at a chosen call: between a batch that is whole and a ring that knows of it."""
 
     def die(self, root: Path, body: str, moment: str) -> None:
-        result = run_program(root, script(DIE_AT_SYSTEM_CALL) + "\n" + script(body).replace("MOMENT", moment))
+        result = run_program(root, DIE_AT + "\n" + script(body).replace("MOMENT", moment))
         assert result.returncode == -signal.SIGSYS, result.stderr
 
     def test_of_a_batch_loses_and_doubles_nothing(self, root, moment):

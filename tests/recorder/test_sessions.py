@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import signal
 import threading
 from pathlib import Path
 
@@ -150,9 +151,45 @@ class TestFacts:
         assert counters["bytes_sealed"] == sum(path.stat().st_size for path in session.spool.iterdir())
         assert (counters["seal_failures"], counters["internal_errors"]) == (0, {})
 
+    def test_later_batches_say_what_was_removed_from_the_spool(self, session):
+        mark("m", 1)
+        session.recorder.drain()
+        session.recorder.count_spool_drops(batches=1, spans=20, marks=300)
+        session.recorder.count_spool_drops(2, 0, 5)
+        before, after = (batch.counters for batch in session.batches())
+        assert (before.spool_batches_dropped, before.spool_spans_dropped, before.spool_marks_dropped) == (
+            0,
+            0,
+            0,
+        )
+        assert (after.spool_batches_dropped, after.spool_spans_dropped, after.spool_marks_dropped) == (
+            3,
+            20,
+            305,
+        )
+
+    def test_removed_counts_are_not_negative(self, session):
+        with pytest.raises(ValueError, match="negative"):
+            session.recorder.count_spool_drops(0, -1, 0)
+
     def test_a_file_holds_the_journal(self, session):
         assert session.recorder.journal_kind == "file"
         assert Path(session.recorder.journal_path).name == f"{session.recorder.session_id}.journal"
+
+    def test_the_journal_is_intact_while_its_path_names_it(self, session):
+        path = Path(session.recorder.journal_path)
+        assert session.recorder.journal_intact
+        path.rename(path.with_suffix(".moved"))
+        assert not session.recorder.journal_intact
+        path.touch()
+        assert not session.recorder.journal_intact
+        path.with_suffix(".moved").rename(path)
+        assert session.recorder.journal_intact
+
+    def test_no_journal_is_as_good_as_an_intact_one(self, session, new_session):
+        assert new_session(journal_dir=None).recorder.journal_intact
+        session.end()
+        assert session.recorder.journal_intact
 
     def test_without_a_folder_memory_does(self, new_session):
         session = new_session(journal_dir=None)
@@ -350,6 +387,30 @@ class TestFork:
         assert recover(session.recorder.journal_path, str(session.spool)) is None
         mark("m", 1)
         assert session.picture() == "cirron.session | m=1"
+
+    def test_a_child_does_not_hold_the_journal_of_a_session_that_could_not_be_closed(self, root):
+        session = Session(root)
+        mark("m", 1)
+        session.spool.rmdir()
+        session.spool.touch()
+        with pytest.raises(NotADirectoryError):
+            session.recorder.close("completed")
+        session.spool.unlink()
+        session.spool.mkdir()
+        path = session.recorder.journal_path
+        begun, begins = os.pipe()
+        child = os.fork()
+        if child == 0:
+            os.write(begins, b"!")
+            signal.pause()
+        os.read(begun, 1)
+        set_default(None)
+        del session.recorder
+        found = recover(path, str(session.spool))
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        assert found is not None
+        assert found.marks == 1
 
     def test_a_thread_may_be_draining_at_that_moment(self, root):
         result = run_program(

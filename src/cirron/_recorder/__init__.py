@@ -2,26 +2,34 @@
 
 from cirron._recorder.native import (
     Loop,
+    Passage,
     Recorder,
     Recovered,
     Scope,
+    arm_starter,
     batches,
+    call_in_main_thread,
     epochs,
     mark,
     recover,
     scope,
     set_default,
+    set_starter,
 )
 
 __all__ = [
     "Loop",
+    "Passage",
     "Recorder",
     "Recovered",
     "Scope",
+    "arm_starter",
     "batches",
+    "call_in_main_thread",
     "epochs",
     "mark",
     "recover",
     "scope",
     "set_default",
+    "set_starter",
 ]

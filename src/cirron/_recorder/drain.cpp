@@ -284,16 +284,16 @@ void Drain::seal(bool closes_session) {
     std::string batch_id = hex_id(random_bits(), random_bits());
     uint64_t created_ns = std::max(wall_now_ns(), last_created_ns_ + 1);
     std::string preamble = batch_preamble(created_ns, batch_id);
+    auto parts = {std::string_view(preamble), encoder_.spans(), std::string_view("],\n\"marks\":["), encoder_.marks(),
+                  std::string_view("],\n\"snapshots\":[]}\n")};
     uint64_t bytes = 0;
     try {
-        bytes =
-            sealer_.seal(batch_name(created_ns, batch_id),
-                         {preamble, encoder_.spans(), "],\n\"marks\":[", encoder_.marks(), "],\n\"snapshots\":[]}\n"},
-                         closes_session);
+        bytes = sealer_.seal(batch_name(created_ns, batch_id), parts, closes_session);
     } catch (const SystemError&) {
         failures_.fetch_add(1, std::memory_order_relaxed);
         throw;
     }
+    if (options_.keep_batches) kept_.add(parts);
     encoder_.clear();
     last_created_ns_ = created_ns;
     ++sealed_now_;
@@ -331,6 +331,9 @@ void Drain::append_counters(std::string& out) const {
     append_member(out, "marks_dropped", marks_dropped);
     append_member(out, "scopes_too_deep", header.scopes_too_deep.load(std::memory_order_relaxed));
     append_member(out, "marks_rejected", header.marks_rejected.load(std::memory_order_relaxed));
+    append_member(out, "spool_batches_dropped", header.spool_batches_dropped.load(std::memory_order_relaxed));
+    append_member(out, "spool_spans_dropped", header.spool_spans_dropped.load(std::memory_order_relaxed));
+    append_member(out, "spool_marks_dropped", header.spool_marks_dropped.load(std::memory_order_relaxed));
 }
 
 DrainTotals Drain::totals() const {

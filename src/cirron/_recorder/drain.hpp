@@ -9,14 +9,16 @@
 #include "deferred.hpp"
 #include "encode.hpp"
 #include "journal.hpp"
+#include "kept.hpp"
 #include "seal.hpp"
 
 namespace cirron {
 
 struct DrainOptions {
-    std::string spool_dir;
+    std::string spool_dir;  // empty: batches are written nowhere
     uint64_t batch_max_bytes = 16 << 20;
     bool fsync = false;
+    bool keep_batches = false;
     bool recovered = false;  // the journal's process is dead: no value will be resolved, nobody writes
 };
 
@@ -42,6 +44,7 @@ class Drain {
     std::string open_spans() const;
 
     DrainTotals totals() const;
+    KeptBatches& kept() { return kept_; }
     // The first thing found wrong in a dead journal, or nothing.
     const std::string& damage() const { return damage_; }
     void report_damage(std::string what);
@@ -82,6 +85,7 @@ class Drain {
     DrainOptions options_;
     BatchEncoder encoder_;
     Sealer sealer_;
+    KeptBatches kept_;
     std::vector<char> chunk_;
     uint64_t last_created_ns_ = 0;
     uint64_t sealed_now_ = 0;

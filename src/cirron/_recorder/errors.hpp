@@ -6,10 +6,16 @@
 #include <cerrno>
 #include <exception>
 #include <new>
+#include <string>
 
 #include "journal.hpp"
 
 namespace cirron {
+
+// A wait that took too long; becomes TimeoutError.
+struct TimeoutError {
+    std::string message;
+};
 
 // Sets the Python exception for the C++ exception that is being handled. Needs the GIL.
 inline void set_python_error() {
@@ -18,6 +24,8 @@ inline void set_python_error() {
     } catch (const SystemError& error) {
         errno = error.code;
         PyErr_SetFromErrnoWithFilename(PyExc_OSError, error.path.c_str());
+    } catch (const TimeoutError& error) {
+        PyErr_SetString(PyExc_TimeoutError, error.message.c_str());
     } catch (const FormatError& error) {
         PyErr_SetString(PyExc_ValueError, error.message.c_str());
     } catch (const std::bad_alloc&) {

@@ -256,6 +256,13 @@ std::vector<FramesBlock*> Journal::frames_blocks() const {
     return frames_;
 }
 
+bool Journal::is_intact() const {
+    struct stat mapped, named;
+    if (fd_ < 0) return true;
+    return fstat(fd_, &mapped) == 0 && stat(path_.c_str(), &named) == 0 && mapped.st_dev == named.st_dev &&
+           mapped.st_ino == named.st_ino;
+}
+
 void Journal::unlink() {
     if (fd_ >= 0) ::unlink(unpublished_.empty() ? path_.c_str() : unpublished_.c_str());
 }

@@ -52,6 +52,8 @@ class Journal {
     std::vector<RingBlock*> ring_blocks() const;
     std::vector<FramesBlock*> frames_blocks() const;
 
+    // Whether the path still names the file that is mapped; true as well when there is no file.
+    bool is_intact() const;
     // Removes the file; the mappings stay until destruction.
     void unlink();
     // After fork() in the child: gives the file back to the parent without a trace.

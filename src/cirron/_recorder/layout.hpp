@@ -10,7 +10,7 @@
 namespace cirron {
 
 constexpr uint64_t kJournalMagic = 0x314e524a52524943;  // "CIRRJRN1"
-constexpr uint32_t kJournalVersion = 1;
+constexpr uint32_t kJournalVersion = 2;
 constexpr uint64_t kBlockAlign = 64 * 1024;  // a multiple of every page size in use
 constexpr uint32_t kCellBytes = 16;          // a ring is counted in cells; positions only grow
 constexpr uint32_t kMaxText = 256;           // bytes of a name, a key or a string value
@@ -210,6 +210,10 @@ struct JournalHeader {
     std::atomic<uint64_t> heartbeat_wall_ns;  // for readers on other hosts, where a file lock may tell nothing
     std::atomic<uint64_t> scopes_too_deep;
     std::atomic<uint64_t> marks_rejected;
+    // What this session removed from its spool, sealed already, to keep within the spool's size limit.
+    std::atomic<uint64_t> spool_batches_dropped;
+    std::atomic<uint64_t> spool_spans_dropped;
+    std::atomic<uint64_t> spool_marks_dropped;
     ClockTable clock;
     PendingSeal pending;
 };

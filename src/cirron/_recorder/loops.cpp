@@ -109,8 +109,10 @@ void end_of_items(LoopIterator* self) {
 PyObject* iterator_next(PyObject* object) {
     LoopIterator* self = as_iterator(object);
     if (self->iterator == nullptr) return nullptr;
-    Recorder* recorder = target(self->bound);
+    Recorder* recorder;
+    if (!find_target(self->bound, recorder)) return nullptr;
     if (recorder != nullptr || self->open.frame != nullptr) turn_to_next_item(self, recorder);
+    if (self->iterator == nullptr) return nullptr;  // closed by what began a session
     // Held: what it runs may close this very loop.
     PyObject* iterator = Py_NewRef(self->iterator);
     PyObject* item = Py_TYPE(iterator)->tp_iternext(iterator);

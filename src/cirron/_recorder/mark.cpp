@@ -201,7 +201,8 @@ bool is_all_atoms(PyObject* const* args, Py_ssize_t count, PyObject* keywords) {
 }  // namespace
 
 PyObject* make_mark(RecorderObject* bound, PyObject* const* args, Py_ssize_t count, PyObject* keywords) {
-    Recorder* recorder = target(bound);
+    Recorder* recorder;
+    if (!find_target(bound, recorder)) return nullptr;
     if (recorder == nullptr) Py_RETURN_NONE;
     bool recorded = false;
     guarded(recorder, "mark", [&] { recorded = record_plain_mark(recorder, args, count, keywords); });

@@ -31,23 +31,43 @@ PyMethodDef g_functions[] = {
     {"batches", batches, METH_O,
      "batches($module, iterable, /)\n--\n\nOpen a `batch` scope for each item of `iterable`."},
     {"set_default", set_default, METH_O, nullptr},
+    {"set_starter", set_starter, METH_O, nullptr},
+    {"arm_starter", arm_starter, METH_NOARGS, nullptr},
+    {"call_in_main_thread", call_in_main_thread, METH_O, nullptr},
     {"recover", function(recover), METH_VARARGS | METH_KEYWORDS, nullptr},
     {nullptr, nullptr, 0, nullptr},
 };
 
+// What the module consists of where the core must not work: the names of elsewhere.py.
+int become_stand_in(PyObject* module) {
+    PyObject* elsewhere = PyImport_ImportModule("cirron._recorder.elsewhere");
+    PyObject* names = elsewhere == nullptr ? nullptr : PyObject_GetAttrString(elsewhere, "__all__");
+    bool whole = names != nullptr && PyList_Check(names);
+    for (Py_ssize_t i = 0; whole && i < PyList_GET_SIZE(names); ++i) {
+        PyObject* value = PyObject_GetAttr(elsewhere, PyList_GET_ITEM(names, i));
+        whole = value != nullptr && PyObject_SetAttr(module, PyList_GET_ITEM(names, i), value) == 0;
+        Py_XDECREF(value);
+    }
+    Py_XDECREF(names);
+    Py_XDECREF(elsewhere);
+    return whole ? 0 : -1;
+}
+
 int exec_module(PyObject* module) {
+    if (PyInterpreterState_Get() != PyInterpreterState_Main()) return become_stand_in(module);
     init_clock();
     if (init_recorders() != 0 || init_mark() != 0) return -1;
     if (init_scope_type(module) != 0 || init_loop_types(module) != 0) return -1;
     if (init_recorder_type(module) != 0 || init_recovered_type(module) != 0) return -1;
+    if (init_passage_type(module) != 0) return -1;
     return 0;
 }
 
 PyModuleDef_Slot g_slots[] = {
     {Py_mod_exec, reinterpret_cast<void*>(exec_module)},
 #if PY_VERSION_HEX >= 0x030C0000
-    // The thread slots and the fork handlers are the process's.
-    {Py_mod_multiple_interpreters, Py_MOD_MULTIPLE_INTERPRETERS_NOT_SUPPORTED},
+    // Of the other interpreters none gets to the process's state.
+    {Py_mod_multiple_interpreters, Py_MOD_PER_INTERPRETER_GIL_SUPPORTED},
 #endif
     {0, nullptr},
 };

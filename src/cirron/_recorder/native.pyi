@@ -55,6 +55,7 @@ class Counters(TypedDict):
     batches_sealed: int
     bytes_sealed: int
     seal_failures: int
+    batches_forgotten: int
     internal_errors: dict[str, int]
     threads: list[ThreadCounters]
 
@@ -63,7 +64,8 @@ class Recorder:
     """One session: its journal, its threads' rings and the batches sealed from them.
 
     Args:
-        spool_dir: folder for sealed batches; it exists.
+        spool_dir: folder for sealed batches; it is made again should it vanish. Empty: batches are not written,
+            and what is drained is gone unless they are kept.
         journal_dir: folder for the journal, `<session_id>.journal`; it exists. None for anonymous memory.
         batch_fields: JSON members (without braces) that each batch of this session carries verbatim,
             e.g. `b'"sdk_version":"0.1.0","host":"n1","rank":0'`, at most 4 KiB. Kept in the journal, so that
@@ -72,6 +74,7 @@ class Recorder:
         ring_marks: marks a thread's ring holds before the oldest is dropped.
         batch_max_bytes: a batch is sealed when its records exceed this.
         fsync: flush each batch to the device before it is renamed into place.
+        keep_batches: hold sealed batches in memory for `take_batches`, the newest 64 MiB.
 
     Raises:
         OSError: the journal could be made but not named.
@@ -89,6 +92,7 @@ class Recorder:
         ring_marks: int = 65536,
         batch_max_bytes: int = 16 * 1024 * 1024,
         fsync: bool = False,
+        keep_batches: bool = False,
     ) -> None: ...
     @property
     def session_id(self) -> str:
@@ -98,6 +102,9 @@ class Recorder:
         """`file`, or `anonymous (<why>)` when no file could be mapped."""
     @property
     def journal_path(self) -> str | None: ...
+    @property
+    def journal_intact(self) -> bool:
+        """Whether the journal is where a recovery would look for it; True as well when there is no file."""
     @property
     def closed(self) -> bool: ...
     def scope(self, name: str, index: int | None = None, **attrs: Any) -> Scope: ...
@@ -109,12 +116,18 @@ class Recorder:
     def wait(self, timeout_s: float) -> bool:
         """Block without the GIL until a ring fills up, `wake()` is called (True) or time runs out (False)."""
     def wake(self) -> None: ...
-    def drain(self) -> int:
-        """Seal everything closed or marked before the call; returns the batches written. Releases the GIL.
+    def drain(self, timeout_s: float | None = None) -> int:
+        """Seal everything closed or marked before the call; returns the batches sealed. Releases the GIL.
+
+        Args:
+            timeout_s: how long to wait for another thread's drain; None for as long as it takes.
 
         Raises:
+            TimeoutError: another thread's drain lasts longer.
             OSError: a batch could not be written; its records stay in the journal for the next drain.
         """
+    def take_batches(self) -> list[bytes]:
+        """With `keep_batches`, the JSON of each batch sealed since the last call, also after `close`."""
     def take_deferred(self) -> list[tuple[int, Any]]:
         """Mark values still on a device, as (key, value); answer each with `resolve` before `drain`."""
     def resolve(self, key: int, value: Any) -> None: ...
@@ -125,15 +138,63 @@ class Recorder:
     def open_spans(self) -> bytes:
         """A JSON array of the spans open now, session included, with `end_ns: null`."""
     def counters(self) -> Counters: ...
-    def close(self, ended: str) -> None:
+    def count_spool_drops(self, batches: int, spans: int, marks: int) -> None:
+        """Add to what every later batch of this session says was removed from the spool, a recovery's too."""
+    def close(self, ended: str, timeout_s: float | None = None) -> None:
         """Seal all records, write the session span with `cirron.ended` and remove the journal. Idempotent.
 
+        Nothing is recorded from here on, even when it raises. A second call returns when the first has.
+
+        Args:
+            ended: how the session ended.
+            timeout_s: how long to wait for another thread's drain or close; None for as long as it takes.
+
         Raises:
+            TimeoutError: another thread's drain or close lasts longer; the journal stays for `recover`.
             OSError: the last batch could not be written; the journal stays for `recover`.
         """
 
 def set_default(recorder: Recorder | None) -> None:
-    """Choose what the module's `scope`, `mark`, `epochs` and `batches` record into; None: nothing."""
+    """Choose what the module's `scope`, `mark`, `epochs` and `batches` record into; None: nothing.
+
+    Disarms the starter.
+    """
+
+def set_starter(starter: Callable[[], None] | None) -> None:
+    """Keep what begins a session on first use, which `arm_starter` or a fork arms.
+
+    The child of a fork finds it armed if a default recorder was recording at that moment.
+    """
+
+def arm_starter() -> None:
+    """Have the starter called, once, by the next operation that finds no default recorder to record into.
+
+    Such an operation is a mark, or entering a scope or a loop's item; it then goes on with what is the default
+    recorder by that time. An `Exception` of the starter is dropped, so it handles its own.
+    """
+
+def call_in_main_thread(function: Callable[[], object]) -> bool:
+    """Have the main thread call the function between two of its instructions; False when its queue is full.
+
+    What the function raises goes to `sys.unraisablehook`.
+    """
+
+@final
+class Passage:
+    """Calls `before`, then `target` with its own arguments, and returns or raises what that does.
+
+    It has no frame: the traceback of an exception that comes through shows nothing of it.
+
+    Args:
+        before: raises nothing.
+        target: what the call is meant for.
+        leaving: is called when `target` raises SystemExit, before that goes on.
+    """
+
+    def __init__(
+        self, before: Callable[[], object], target: Callable[..., Any], leaving: Callable[[], object]
+    ) -> None: ...
+    def __call__(self, *args: Any, **keywords: Any) -> Any: ...
 
 @final
 class Recovered:

@@ -8,6 +8,7 @@
 #endif
 
 #include "recorder.hpp"
+#include "starter.hpp"
 #include "types.hpp"
 
 namespace cirron {
@@ -25,6 +26,17 @@ PyObject* default_recorder_object();
 inline Recorder* target(RecorderObject* bound) {
     if (bound == nullptr) return g_default_recorder;
     return bound->recorder->is_closed() ? nullptr : bound->recorder;
+}
+
+// target(), for an operation that records. One that finds no default recorder begins a session first, where that is
+// due. False with an exception set when it has to be passed on.
+inline bool find_target(RecorderObject* bound, Recorder*& recorder) {
+    recorder = target(bound);
+    if (recorder != nullptr || bound != nullptr || !g_starter_armed) [[likely]]
+        return true;
+    if (!run_starter()) return false;
+    recorder = target(bound);
+    return true;
 }
 
 // An open frame, and the recorder that it belongs to while that lives.
@@ -79,11 +91,13 @@ int init_loop_types(PyObject* module);
 int init_mark();
 int init_recorder_type(PyObject* module);
 int init_recovered_type(PyObject* module);
+int init_passage_type(PyObject* module);
 
 PyObject* make_scope(RecorderObject* bound, PyObject* const* args, Py_ssize_t count, PyObject* keywords);
 PyObject* make_mark(RecorderObject* bound, PyObject* const* args, Py_ssize_t count, PyObject* keywords);
 PyObject* make_loop(RecorderObject* bound, PyObject* iterable, bool is_epoch);
 PyObject* set_default(PyObject* module, PyObject* recorder);
+PyObject* call_in_main_thread(PyObject* module, PyObject* function);
 PyObject* recover(PyObject* module, PyObject* args, PyObject* keywords);
 
 }  // namespace cirron

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <bit>
 #include <chrono>
+#include <cstdio>
 #include <cstring>
 #include <stdexcept>
 #include <utility>
@@ -86,6 +87,23 @@ void append_list(Frame* list, Frame*& to) {
     }
 }
 
+// More overflows the clock; and what is no number is no time.
+std::chrono::duration<double> duration(double seconds) {
+    return std::chrono::duration<double>(seconds > 0 ? std::min(seconds, 1e6) : 0);
+}
+
+std::string in_seconds(double seconds) {
+    char text[32];
+    std::snprintf(text, sizeof text, "%g s", seconds);
+    return text;
+}
+
+// Without the lock when time runs out.
+std::unique_lock<std::timed_mutex> lock_within(std::timed_mutex& mutex, std::optional<double> timeout_s) {
+    if (!timeout_s) return std::unique_lock(mutex);
+    return std::unique_lock(mutex, duration(*timeout_s));
+}
+
 bool is_large(const Frame* frame) { return frame->attr_capacity > kFrameStride; }
 
 }  // namespace
@@ -100,12 +118,17 @@ Recorder::Recorder(RecorderOptions options) : options_(std::move(options)) {
     clock_->start();
     fill_header(journal_->header(), options_, id_prefix);
     drain_ = std::make_unique<Drain>(*journal_, names_->texts(), *clock_, deferred_,
-                                     DrainOptions{options_.spool_dir, options_.batch_max_bytes, options_.fsync, false});
-    registration_ = register_recorder(this);
+                                     DrainOptions{.spool_dir = options_.spool_dir,
+                                                  .batch_max_bytes = options_.batch_max_bytes,
+                                                  .fsync = options_.fsync,
+                                                  .keep_batches = options_.keep_batches});
+    add_to_forked(this);
     try {
+        registration_ = register_recorder(this);
         begin();
     } catch (...) {
-        unregister_recorder(registration_.slot);
+        if (registration_.generation != 0) unregister_recorder(registration_.slot);
+        remove_from_forked(this);
         throw;
     }
 }
@@ -121,6 +144,7 @@ void Recorder::begin() {
 }
 
 Recorder::~Recorder() {
+    remove_from_forked(this);
     if (abandoned_) return;
     if (!closed_) {
         unregister_recorder(registration_.slot);
@@ -452,8 +476,11 @@ void Recorder::count_too_deep(ThreadState* thread) {
 
 // ---- life ---------------------------------------------------------------------------------------------------------
 
-void Recorder::close_session(const std::string& ended) {
-    if (closed_.exchange(true)) return;
+void Recorder::close_session(const std::string& ended, std::optional<double> timeout_s) {
+    if (abandoned_) return;
+    if (closed_.exchange(true)) return wait_for_close(timeout_s);
+    closing_thread_ = std::this_thread::get_id();
+    std::lock_guard closing(close_mutex_);  // free, since whoever waits for it has found `closed_` set
     // With the GIL held nobody is in the middle of recording, and from here on nobody finds this recorder.
     unregister_recorder(registration_.slot);
     if (g_default_recorder == this) g_default_recorder = nullptr;
@@ -462,9 +489,21 @@ void Recorder::close_session(const std::string& ended) {
     deferred_.give_up();
     // When it throws, the journal stays, and whoever comes next recovers it.
     without_gil([&] {
-        std::lock_guard lock(drain_mutex_);
+        auto lock = lock_drain(timeout_s);
         drain_->run_to_end(ended);
         journal_->unlink();
+    });
+}
+
+// The closing thread itself may come here, in a signal handler or a finalizer that runs meanwhile.
+void Recorder::wait_for_close(std::optional<double> timeout_s) {
+    if (closing_thread_ == std::this_thread::get_id()) return;
+    without_gil([&] {
+        auto lock = lock_within(close_mutex_, timeout_s);
+        if (!lock)
+            throw TimeoutError{"another thread has been closing the session for " + in_seconds(*timeout_s) +
+                               "; does its disk hang? What is not in the spool by the end of the process is recovered "
+                               "from the journal later"};
     });
 }
 
@@ -472,13 +511,26 @@ void Recorder::abandon_in_child() {
     closed_ = true;
     abandoned_ = true;
     journal_->abandon_in_child();
+    // Threads that are not here may hold these or wait at them, and their destruction would wait for those.
+    std::construct_at(&drain_mutex_);
+    std::construct_at(&close_mutex_);
+    std::construct_at(&wake_condition_);
 }
 
 // ---- the drain ----------------------------------------------------------------------------------------------------
 
-uint64_t Recorder::drain() {
+std::unique_lock<std::timed_mutex> Recorder::lock_drain(std::optional<double> timeout_s) {
+    auto lock = lock_within(drain_mutex_, timeout_s);
+    if (!lock)
+        throw TimeoutError{"another thread has been writing to " + options_.spool_dir + " for " +
+                           in_seconds(*timeout_s) +
+                           "; does its disk hang? The records stay in the journal, so try again later"};
+    return lock;
+}
+
+uint64_t Recorder::drain(std::optional<double> timeout_s) {
     if (closed_) return 0;
-    std::lock_guard lock(drain_mutex_);
+    auto lock = lock_drain(timeout_s);
     if (closed_) return 0;
     journal_->header().heartbeat_wall_ns.store(wall_now_ns(), std::memory_order_relaxed);
     populate_rings();
@@ -505,8 +557,7 @@ void Recorder::populate_rings() {
 bool Recorder::wait(double timeout_s) {
     if (abandoned_) return false;
     std::unique_lock lock(wake_mutex_);
-    std::chrono::duration<double> timeout(std::clamp(timeout_s, 0.0, 1e6));  // more overflows the clock
-    bool woken = wake_condition_.wait_for(lock, timeout, [&] { return woken_; });
+    bool woken = wake_condition_.wait_for(lock, duration(timeout_s), [&] { return woken_; });
     woken_ = false;
     return woken;
 }
@@ -521,6 +572,11 @@ void Recorder::wake() {
 std::string Recorder::open_spans() {
     if (closed_) return "[]";
     return drain_->open_spans();
+}
+
+std::deque<std::string> Recorder::take_batches() {
+    if (abandoned_) return {};
+    return drain_->kept().take();
 }
 
 // ---- facts --------------------------------------------------------------------------------------------------------
@@ -539,6 +595,13 @@ void Recorder::count_rejected_mark(std::string warning) {
 void Recorder::count_internal_error(const char* place) {
     std::lock_guard lock(notes_mutex_);
     ++internal_errors_[place];
+}
+
+void Recorder::count_spool_drops(uint64_t batches, uint64_t spans, uint64_t marks) {
+    JournalHeader& header = journal_->header();
+    header.spool_batches_dropped.fetch_add(batches, std::memory_order_relaxed);
+    header.spool_spans_dropped.fetch_add(spans, std::memory_order_relaxed);
+    header.spool_marks_dropped.fetch_add(marks, std::memory_order_relaxed);
 }
 
 void Recorder::warn(std::string message) {
@@ -561,6 +624,7 @@ Recorder::Counters Recorder::counters() {
     Counters counters;
     if (abandoned_) return counters;
     counters.drained = drain_->totals();
+    counters.batches_forgotten = drain_->kept().forgotten();
     const JournalHeader& header = journal_->header();
     counters.scopes_too_deep = header.scopes_too_deep.load(std::memory_order_relaxed);
     counters.marks_rejected = header.marks_rejected.load(std::memory_order_relaxed);

@@ -5,11 +5,13 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <deque>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "attrs.hpp"
@@ -46,13 +48,14 @@ struct ThreadState {
 };
 
 struct RecorderOptions {
-    std::string spool_dir;
+    std::string spool_dir;    // empty: batches are written nowhere
     std::string journal_dir;  // empty: anonymous memory
     std::string batch_fields;
     int64_t rank = 0;
     uint32_t ring_marks = 65536;
     uint64_t batch_max_bytes = 16 << 20;
     bool fsync = false;
+    bool keep_batches = false;
 };
 
 // What a scope is opened with. A name without a number comes as text in front of the attributes.
@@ -97,15 +100,20 @@ class Recorder {
     Registration registration() const { return registration_; }
     bool is_closed() const { return closed_; }
     bool is_abandoned() const { return abandoned_; }
-    // Needs the GIL, and releases it while it writes. Throws SystemError when the last batch cannot be written.
-    void close_session(const std::string& ended);
+    // Needs the GIL, and releases it while it waits and writes. Returns when the session is closed, by whomever. Throws
+    // SystemError when the last batch cannot be written, TimeoutError when another thread was writing for so long.
+    void close_session(const std::string& ended, std::optional<double> timeout_s);
 
     // ---- the drain; callable from any thread, and best without the GIL ----
 
-    uint64_t drain();
+    // Throws TimeoutError when another drain lasts for so long.
+    uint64_t drain(std::optional<double> timeout_s);
     bool wait(double timeout_s);
     void wake();
     std::string open_spans();
+    // The batches kept since the last call.
+    std::deque<std::string> take_batches();
+    void count_forgotten_batch() { drain_->kept().count_forgotten(); }
 
     // ---- facts ----
 
@@ -118,6 +126,10 @@ class Recorder {
     void set_overhead(uint64_t scope_ns, uint64_t mark_ns);
     void count_rejected_mark(std::string warning);
     void count_internal_error(const char* place);
+    // What was removed from the spool to keep within its limit.
+    void count_spool_drops(uint64_t batches, uint64_t spans, uint64_t marks);
+    // Whether a recovery would find the journal, if there is a file.
+    bool journal_intact() const { return closed_ || journal_->is_intact(); }
     void warn(std::string message);
     std::vector<std::string> take_warnings();
 
@@ -127,6 +139,7 @@ class Recorder {
     struct Counters {
         DrainTotals drained;
         uint64_t spans_dropped = 0, marks_dropped = 0, scopes_too_deep = 0, marks_rejected = 0;
+        uint64_t batches_forgotten = 0;
         std::map<std::string, uint64_t> internal_errors;
         std::vector<ThreadCounters> threads;
     };
@@ -164,6 +177,8 @@ class Recorder {
     void write_span(ThreadState* state, Frame* frame, uint64_t ticks, AttrBytes attrs);
     void write_failed_span(ThreadState* state, Frame* frame, uint64_t ticks, PyObject* error);
     void populate_rings();
+    std::unique_lock<std::timed_mutex> lock_drain(std::optional<double> timeout_s);
+    void wait_for_close(std::optional<double> timeout_s);
 
     RecorderOptions options_;
     std::unique_ptr<Journal> journal_;
@@ -188,7 +203,9 @@ class Recorder {
     Frame* idle_frames_ = nullptr;
     Frame* idle_large_frames_ = nullptr;
 
-    std::mutex drain_mutex_;  // never locked while holding the GIL
+    std::timed_mutex drain_mutex_;  // never waited for while holding the GIL
+    std::timed_mutex close_mutex_;  // held by `closing_thread_` from the moment of `closed_` to the end of the close
+    std::thread::id closing_thread_;
 
     std::mutex wake_mutex_;
     std::condition_variable wake_condition_;

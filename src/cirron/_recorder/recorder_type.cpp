@@ -17,8 +17,8 @@ PyObject* to_python(const std::string& text) {
 }
 
 PyObject* recorder_new(PyTypeObject* type, PyObject* args, PyObject* keywords) {
-    static const char* names[] = {"spool_dir",  "journal_dir",     "batch_fields", "rank",
-                                  "ring_marks", "batch_max_bytes", "fsync",        nullptr};
+    static const char* names[] = {"spool_dir",       "journal_dir", "batch_fields", "rank", "ring_marks",
+                                  "batch_max_bytes", "fsync",       "keep_batches", nullptr};
     PyObject* spool_dir = nullptr;
     PyObject* journal_dir = Py_None;
     const char* fields = "";
@@ -28,9 +28,10 @@ PyObject* recorder_new(PyTypeObject* type, PyObject* args, PyObject* keywords) {
     unsigned int ring_marks = options.ring_marks;
     unsigned long long batch_max_bytes = options.batch_max_bytes;
     int fsync = 0;
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, "|$OOy#LIKp:Recorder", const_cast<char**>(names), &spool_dir,
-                                     &journal_dir, &fields, &fields_size, &rank, &ring_marks, &batch_max_bytes,
-                                     &fsync)) {
+    int keep_batches = 0;
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "|$OOy#LIKpp:Recorder", const_cast<char**>(names), &spool_dir,
+                                     &journal_dir, &fields, &fields_size, &rank, &ring_marks, &batch_max_bytes, &fsync,
+                                     &keep_batches)) {
         return nullptr;
     }
     if (spool_dir == nullptr) {
@@ -49,6 +50,7 @@ PyObject* recorder_new(PyTypeObject* type, PyObject* args, PyObject* keywords) {
     options.ring_marks = ring_marks;
     options.batch_max_bytes = batch_max_bytes;
     options.fsync = fsync != 0;
+    options.keep_batches = keep_batches != 0;
     PyObject* object = type->tp_alloc(type, 0);
     if (object == nullptr) return nullptr;
     try {
@@ -104,11 +106,42 @@ PyObject* recorder_wake(PyObject* self, PyObject*) {
     });
 }
 
-PyObject* recorder_drain(PyObject* self, PyObject*) {
+// Of an argument that may be None. False with an exception set when it is neither that nor a number.
+bool read_timeout(PyObject* argument, std::optional<double>& timeout_s) {
+    if (argument == Py_None) return true;
+    timeout_s = PyFloat_AsDouble(argument);
+    return !PyErr_Occurred();
+}
+
+PyObject* recorder_drain(PyObject* self, PyObject* args, PyObject* keywords) {
+    static const char* names[] = {"timeout_s", nullptr};
+    PyObject* timeout = Py_None;
+    std::optional<double> timeout_s;
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "|O:drain", const_cast<char**>(names), &timeout) ||
+        !read_timeout(timeout, timeout_s)) {
+        return nullptr;
+    }
     return translated([&] {
         uint64_t batches = 0;
-        without_gil([&] { batches = recorder_of(self)->drain(); });
+        without_gil([&] { batches = recorder_of(self)->drain(timeout_s); });
         return PyLong_FromUnsignedLongLong(batches);
+    });
+}
+
+// A batch that there is no memory for is forgotten, and the others arrive all the same.
+PyObject* recorder_take_batches(PyObject* self, PyObject*) {
+    return translated([&]() -> PyObject* {
+        PyObject* list = PyList_New(0);
+        if (list == nullptr) return nullptr;
+        for (const std::string& batch : recorder_of(self)->take_batches()) {
+            PyObject* bytes = PyBytes_FromStringAndSize(batch.data(), static_cast<Py_ssize_t>(batch.size()));
+            if (bytes == nullptr || PyList_Append(list, bytes) != 0) {
+                PyErr_Clear();
+                recorder_of(self)->count_forgotten_batch();
+            }
+            Py_XDECREF(bytes);
+        }
+        return list;
     });
 }
 
@@ -137,11 +170,17 @@ PyObject* recorder_resolve(PyObject* self, PyObject* args) {
     });
 }
 
-PyObject* recorder_close(PyObject* self, PyObject* ended) {
-    const char* text = PyUnicode_AsUTF8(ended);
-    if (text == nullptr) return nullptr;
+PyObject* recorder_close(PyObject* self, PyObject* args, PyObject* keywords) {
+    static const char* names[] = {"ended", "timeout_s", nullptr};
+    const char* ended;
+    PyObject* timeout = Py_None;
+    std::optional<double> timeout_s;
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "s|O:close", const_cast<char**>(names), &ended, &timeout) ||
+        !read_timeout(timeout, timeout_s)) {
+        return nullptr;
+    }
     return translated([&]() -> PyObject* {
-        recorder_of(self)->close_session(text);
+        recorder_of(self)->close_session(ended, timeout_s);
         Py_RETURN_NONE;
     });
 }
@@ -160,6 +199,23 @@ PyObject* recorder_take_warnings(PyObject* self, PyObject*) {
         }
         return list;
     });
+}
+
+PyObject* recorder_count_spool_drops(PyObject* self, PyObject* args, PyObject* keywords) {
+    static const char* names[] = {"batches", "spans", "marks", nullptr};
+    long long batches, spans, marks;
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "LLL:count_spool_drops", const_cast<char**>(names), &batches,
+                                     &spans, &marks)) {
+        return nullptr;
+    }
+    if (batches < 0 || spans < 0 || marks < 0) {
+        PyErr_Format(PyExc_ValueError, "counts of what was dropped are not negative: %lld, %lld, %lld", batches, spans,
+                     marks);
+        return nullptr;
+    }
+    recorder_of(self)->count_spool_drops(static_cast<uint64_t>(batches), static_cast<uint64_t>(spans),
+                                         static_cast<uint64_t>(marks));
+    Py_RETURN_NONE;
 }
 
 PyObject* recorder_depth(PyObject* self, PyObject*) {
@@ -222,6 +278,7 @@ PyObject* recorder_counters(PyObject* self, PyObject*) {
                      set_count(dict, "batches_sealed", drained.batches) &&
                      set_count(dict, "bytes_sealed", drained.bytes) &&
                      set_count(dict, "seal_failures", drained.failures) &&
+                     set_count(dict, "batches_forgotten", counters.batches_forgotten) &&
                      PyDict_SetItemString(dict, "internal_errors", errors) == 0 &&
                      PyDict_SetItemString(dict, "threads", threads) == 0;
         Py_XDECREF(errors);
@@ -233,6 +290,15 @@ PyObject* recorder_counters(PyObject* self, PyObject*) {
 
 PyObject* get_session_id(PyObject* self, void*) { return to_python(recorder_of(self)->session_id()); }
 PyObject* get_journal_kind(PyObject* self, void*) { return to_python(recorder_of(self)->journal_kind()); }
+
+PyObject* get_journal_intact(PyObject* self, void*) {
+    return translated([&] {
+        bool intact = true;
+        without_gil([&] { intact = recorder_of(self)->journal_intact(); });
+        return PyBool_FromLong(intact);
+    });
+}
+
 PyObject* get_closed(PyObject* self, void*) { return PyBool_FromLong(recorder_of(self)->is_closed()); }
 
 PyObject* get_journal_path(PyObject* self, void*) {
@@ -256,14 +322,16 @@ PyMethodDef g_methods[] = {
     {"set_overhead", recorder_set_overhead, METH_VARARGS, nullptr},
     {"wait", recorder_wait, METH_O, nullptr},
     {"wake", recorder_wake, METH_NOARGS, nullptr},
-    {"drain", recorder_drain, METH_NOARGS, nullptr},
+    {"drain", method(recorder_drain), METH_VARARGS | METH_KEYWORDS, nullptr},
+    {"take_batches", recorder_take_batches, METH_NOARGS, nullptr},
     {"take_deferred", recorder_take_deferred, METH_NOARGS, nullptr},
     {"resolve", recorder_resolve, METH_VARARGS, nullptr},
     {"take_warnings", recorder_take_warnings, METH_NOARGS, nullptr},
     {"depth", recorder_depth, METH_NOARGS, nullptr},
     {"open_spans", recorder_open_spans, METH_NOARGS, nullptr},
     {"counters", recorder_counters, METH_NOARGS, nullptr},
-    {"close", recorder_close, METH_O, nullptr},
+    {"count_spool_drops", method(recorder_count_spool_drops), METH_VARARGS | METH_KEYWORDS, nullptr},
+    {"close", method(recorder_close), METH_VARARGS | METH_KEYWORDS, nullptr},
     {nullptr, nullptr, 0, nullptr},
 };
 
@@ -271,6 +339,7 @@ PyGetSetDef g_properties[] = {
     {"session_id", get_session_id, nullptr, nullptr, nullptr},
     {"journal_kind", get_journal_kind, nullptr, nullptr, nullptr},
     {"journal_path", get_journal_path, nullptr, nullptr, nullptr},
+    {"journal_intact", get_journal_intact, nullptr, nullptr, nullptr},
     {"closed", get_closed, nullptr, nullptr, nullptr},
     {nullptr, nullptr, nullptr, nullptr, nullptr},
 };
@@ -300,6 +369,7 @@ PyObject* set_default(PyObject*, PyObject* recorder) {
         PyErr_Format(PyExc_TypeError, "expected a Recorder or None, not %s", Py_TYPE(recorder)->tp_name);
         return nullptr;
     }
+    disarm_starter();
     PyObject* before = g_default_object;
     g_default_object = recorder == Py_None ? nullptr : Py_NewRef(recorder);
     g_default_recorder = recorder == Py_None ? nullptr : target(as_object(recorder));

@@ -56,7 +56,7 @@ RecoveredFacts seal_dead(Journal& journal, const std::string& spool_dir, bool fs
     NameTexts names(journal);
     TickClock clock(journal.header().clock);
     DeferredValues deferred;
-    Drain drain(journal, names, clock, deferred, {spool_dir, 16 << 20, fsync, true});
+    Drain drain(journal, names, clock, deferred, {.spool_dir = spool_dir, .fsync = fsync, .recovered = true});
     if (!journal.damage().empty()) drain.report_damage(journal.damage());
     bool was_closed = drain.settle();
     rewind_rings(journal, drain);

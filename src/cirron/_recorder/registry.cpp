@@ -4,8 +4,10 @@
 
 #include <mutex>
 #include <stdexcept>
+#include <vector>
 
 #include "recorder.hpp"
+#include "starter.hpp"
 
 namespace cirron {
 
@@ -16,6 +18,7 @@ namespace {
 
 std::mutex g_mutex;
 uint64_t g_last_generation = 0;
+std::vector<Recorder*> g_forked;
 
 // Its destructor runs when the thread ends, possibly after the interpreter: it needs no GIL.
 struct ThreadEnd {
@@ -35,15 +38,24 @@ void before_fork() { g_mutex.lock(); }
 void after_fork_in_parent() { g_mutex.unlock(); }
 
 void after_fork_in_child() {
-    for (Registered& entry : g_recorders) {
-        if (entry.recorder != nullptr) entry.recorder->abandon_in_child();
-        entry = {};
-    }
+    for (Recorder* recorder : g_forked) recorder->abandon_in_child();
+    for (Registered& entry : g_recorders) entry = {};
+    if (g_default_recorder != nullptr) arm_starter_in_child();
     g_default_recorder = nullptr;
     g_mutex.unlock();
 }
 
 }  // namespace
+
+void add_to_forked(Recorder* recorder) {
+    std::lock_guard lock(g_mutex);
+    g_forked.push_back(recorder);
+}
+
+void remove_from_forked(Recorder* recorder) {
+    std::lock_guard lock(g_mutex);
+    std::erase(g_forked, recorder);
+}
 
 Registration register_recorder(Recorder* recorder) {
     std::lock_guard lock(g_mutex);

@@ -67,7 +67,9 @@ void open_frame(Scope* self, Recorder* recorder, const Opening& opening) {
 }
 
 PyObject* enter(Scope* self) {
-    if (Recorder* recorder = target(self->bound)) {
+    Recorder* recorder;
+    if (!find_target(self->bound, recorder)) return nullptr;
+    if (recorder != nullptr) {
         guarded(recorder, "scope enter", [&] {
             Opening opening;
             opening.name = recorder->names().number_of(self->name);

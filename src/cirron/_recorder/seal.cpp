@@ -14,6 +14,8 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
+#include <system_error>
 #include <utility>
 
 namespace cirron {
@@ -58,6 +60,12 @@ void rename_file(const std::string& from, const std::string& to) {
     if (std::rename(from.c_str(), to.c_str()) != 0) throw SystemError{errno, to};
 }
 
+void make_directories(const std::string& path) {
+    std::error_code error;
+    std::filesystem::create_directories(path, error);
+    if (error) throw SystemError{error.value(), path};
+}
+
 bool exists(const std::string& path) {
     struct stat status;
     return stat(path.c_str(), &status) == 0;
@@ -83,16 +91,34 @@ std::string pending_name(const PendingSeal& pending) {
 
 uint64_t Sealer::seal(const std::string& name, std::initializer_list<std::string_view> parts, bool closes_session) {
     PendingSeal& pending = journal_.header().pending;
-    std::string path = spool_dir_ + "/" + name;
-    std::string temporary = path + ".tmp";
     std::memcpy(pending.name, name.c_str(), name.size() + 1);
     pending.closes_session = closes_session;
     uint64_t bytes = 0;
+    if (!spool_dir_.empty()) {
+        try {
+            bytes = put_in_place(name, parts);
+        } catch (const SystemError& error) {
+            if (error.code != ENOENT) throw;
+            make_directories(spool_dir_);
+            bytes = put_in_place(name, parts);
+        }
+    }
+    mark_sealed(journal_);
+    pending.state.store(closes_session ? SealState::kClosed : SealState::kIdle, std::memory_order_release);
+    if (fsync_) flush_directory();
+    return bytes;
+}
+
+uint64_t Sealer::put_in_place(const std::string& name, std::initializer_list<std::string_view> parts) {
+    PendingSeal& pending = journal_.header().pending;
+    std::string path = spool_dir_ + "/" + name;
+    std::string temporary = path + ".tmp";
     try {
         pending.state.store(SealState::kWriting, std::memory_order_release);
-        bytes = write(temporary, parts);
+        uint64_t bytes = write(temporary, parts);
         pending.state.store(SealState::kRenaming, std::memory_order_release);
         rename_file(temporary, path);
+        return bytes;
     } catch (const SystemError&) {
         // Back to kWriting first: a missing .tmp must not pass for a renamed one.
         pending.state.store(SealState::kWriting, std::memory_order_release);
@@ -100,10 +126,6 @@ uint64_t Sealer::seal(const std::string& name, std::initializer_list<std::string
         pending.state.store(SealState::kIdle, std::memory_order_release);
         throw;
     }
-    mark_sealed(journal_);
-    pending.state.store(closes_session ? SealState::kClosed : SealState::kIdle, std::memory_order_release);
-    if (fsync_) flush_directory();
-    return bytes;
 }
 
 uint64_t Sealer::write(const std::string& path, std::initializer_list<std::string_view> parts) {

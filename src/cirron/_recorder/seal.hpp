@@ -17,7 +17,8 @@ class Sealer {
         : journal_(journal), spool_dir_(std::move(spool_dir)), fsync_(fsync) {}
 
     // Writes the parts as the file `name`; the cells up to each ring's `sealing_to` are then sealed. Returns the bytes
-    // written. Throws SystemError when that failed: everything is as before.
+    // written: without a spool directory none, though the cells count as sealed. A directory that has vanished is made
+    // again. Throws SystemError when writing failed: everything is as before.
     uint64_t seal(const std::string& name, std::initializer_list<std::string_view> parts, bool closes_session);
 
     // Finishes or undoes what a dead process was doing when it died. True when it had sealed its session already.
@@ -27,6 +28,7 @@ class Sealer {
     uint64_t unflushed() const { return unflushed_.load(std::memory_order_relaxed); }
 
   private:
+    uint64_t put_in_place(const std::string& name, std::initializer_list<std::string_view> parts);
     uint64_t write(const std::string& path, std::initializer_list<std::string_view> parts);
     void flush_directory();
 

@@ -56,6 +56,9 @@ class Counters(_Record, frozen=True, kw_only=True, gc=False):
     marks_dropped: Count = 0
     scopes_too_deep: Count = 0
     marks_rejected: Count = 0
+    spool_batches_dropped: Count = 0
+    spool_spans_dropped: Count = 0
+    spool_marks_dropped: Count = 0
 
 
 class Span(_Record, frozen=True, kw_only=True, gc=False):
@@ -170,6 +173,7 @@ class Batch(_Record, frozen=True, kw_only=True, gc=False):
     local_rank: Count | None = None
     world_size: Count | None = None
     worker: str | None = None
+    parent_session_id: Id | None = None
     clock: Clock | None = None
     counters: Counters | None = None
     recovered: bool = False

@@ -1,0 +1,120 @@
+"""What `cirron._recorder.native` consists of in a subinterpreter: the same names, and nothing is recorded.
+
+The native core belongs to the main interpreter. Its state is the process's, while objects and the numbers
+of threads are an interpreter's: two that record would mix their records, and free each other's memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NoReturn
+
+from cirron._recorder.idle import IdleScope as Scope
+
+__all__ = [
+    "Loop",
+    "Passage",
+    "Recorder",
+    "Recovered",
+    "Scope",
+    "arm_starter",
+    "batches",
+    "call_in_main_thread",
+    "epochs",
+    "mark",
+    "recover",
+    "scope",
+    "set_default",
+    "set_starter",
+]
+
+_WHY = "cirron works in the main interpreter only, and this is a subinterpreter"
+
+
+class Loop:
+    """The iterable that it was made of, which may also be asked for its next item."""
+
+    def __init__(self, iterable: Iterable[Any]) -> None:
+        self._iterable = iterable
+        self._started: Iterator[Any] | None = None
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._iterable) if self._started is None else self._started
+
+    def __next__(self) -> Any:
+        if self._started is None:
+            self._started = iter(self._iterable)
+        return next(self._started)
+
+    def __len__(self) -> int:
+        return len(self._iterable)  # type: ignore[arg-type]  # the iterable's TypeError is the answer
+
+    def __bool__(self) -> bool:
+        return bool(self._iterable)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._iterable, name)
+
+
+class _Unmade:
+    """A type that has no objects here."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        raise RuntimeError(f"{_WHY}: call profile() in the main interpreter to record there")
+
+
+class Recorder(_Unmade):
+    """A session of the main interpreter."""
+
+
+class Passage(_Unmade):
+    """A signal handler of the main interpreter."""
+
+
+class Recovered(_Unmade):
+    """What was sealed by the main interpreter."""
+
+
+def scope(*args: Any, **kwargs: Any) -> Scope:
+    """A scope that does nothing."""
+    return Scope(scope)
+
+
+def mark(*args: Any, **kwargs: Any) -> None:
+    """Nothing."""
+
+
+def epochs(iterable: Iterable[Any]) -> Loop:
+    """The same items."""
+    return Loop(iterable)
+
+
+def batches(iterable: Iterable[Any]) -> Loop:
+    """The same items."""
+    return Loop(iterable)
+
+
+def recover(journal_path: str, spool_dir: str, fsync: bool = False) -> NoReturn:
+    """Nothing is sealed from here.
+
+    Raises:
+        OSError: always; the journal stays.
+    """
+    raise OSError(f"{_WHY}: journals are sealed there, or by any `cirron traces` command")
+
+
+def set_default(recorder: None) -> None:
+    """Nothing: what the main interpreter records into is its own affair."""
+
+
+def set_starter(starter: Callable[[], None] | None) -> None:
+    """Nothing, as no session begins here."""
+
+
+def arm_starter() -> None:
+    """Nothing, as no session begins here."""
+
+
+def call_in_main_thread(function: Callable[[], object]) -> bool:
+    """False: the main thread is another interpreter's."""
+    return False
