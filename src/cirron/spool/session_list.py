@@ -16,6 +16,8 @@ class Session:
         id: the session's id; `pid-<pid>` where the writer named no session and left no root span.
         run_id, host: as the writer gave them, else None.
         pid, rank: of the process that recorded; 0 where nothing tells.
+        worker: what a forked or spawned process is called among its siblings; None in a main process.
+        parent_session_id: of the process that made it, likewise.
         started_ns: the earliest instant recorded.
         last_ns: the latest instant recorded; the end of the session once it has ended.
         ended: how it ended (`completed`, `killed`, or what the writer says), `live` while its journal is
@@ -29,6 +31,8 @@ class Session:
     host: str | None = None
     pid: int = 0
     rank: int = 0
+    worker: str | None = None
+    parent_session_id: str | None = None
     started_ns: int = 0
     last_ns: int = 0
     ended: str = "unknown"
@@ -87,6 +91,8 @@ def _add(session: Session, file: SpoolFile, batch: Batch) -> None:
 def _identify(session: Session, batch: Batch) -> None:
     session.run_id = session.run_id or batch.run_id
     session.host = session.host or batch.host
+    session.worker = session.worker or batch.worker
+    session.parent_session_id = session.parent_session_id or batch.parent_session_id
     first = batch.spans[0] if batch.spans else None
     session.pid = session.pid or batch.pid or (first.pid if first else 0)
     session.rank = session.rank or batch.rank or (first.rank if first else 0)
