@@ -1,0 +1,109 @@
+"""Snapshot files, which travel before the batch that names them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from cirron.delivery.outcome import AuthRefused, Closed, Delivered, Failed, NoRoute, Outcome, Rejected
+from cirron.faults import Faults
+
+PLACE = "snapshot file"
+MAX_FAILURES = 8  # after which its batches no longer wait for a file; whenever they are tried, so is the file
+_NO_SNAPSHOTS = b'"snapshots":[]}'  # how a batch without any ends
+
+
+class _Snapshot(msgspec.Struct, gc=False):
+    blob_uri: str | None = None
+
+
+class _Snapshots(msgspec.Struct, gc=False):
+    snapshots: list[_Snapshot] = []
+
+
+_decode = msgspec.json.Decoder(_Snapshots).decode
+
+
+class Blob(NamedTuple):
+    """A file of tensors that belongs to one span."""
+
+    span_id: str
+    path: Path
+
+
+class Blobs:
+    """Sends each snapshot file once in the life of this process; the files stay where they are.
+
+    Args:
+        output_dir: the folder that `blob_uri` is relative to.
+        put: sends one file of a span.
+        faults: takes what goes wrong.
+    """
+
+    def __init__(self, output_dir: Path, put: Callable[[str, Path], Outcome], faults: Faults) -> None:
+        self._output_dir = output_dir
+        self._put = put
+        self._faults = faults
+        self._done: set[Blob] = set()
+        self._failures: Counter[Blob] = Counter()
+        self._has_route = True
+
+    def send(self, content: bytes) -> Outcome:
+        """Send the files that a batch names; anything but `Delivered` says why the batch has to wait."""
+        for blob in self._missing(content):
+            outcome = self._send(blob)
+            if isinstance(outcome, Delivered | Rejected):
+                self._done.add(blob)
+            if self._has_to_wait(blob, outcome):
+                return outcome
+            self._note(blob, outcome)
+        return Delivered()
+
+    def _has_to_wait(self, blob: Blob, outcome: Outcome) -> bool:
+        if not isinstance(outcome, Failed):
+            return isinstance(outcome, AuthRefused | Closed)
+        self._failures[blob] += 1
+        return self._failures[blob] < MAX_FAILURES
+
+    def _missing(self, content: bytes) -> list[Blob]:
+        if not self._has_route or content.rstrip().endswith(_NO_SNAPSHOTS):
+            return []
+        try:
+            uris = {snapshot.blob_uri for snapshot in _decode(content).snapshots if snapshot.blob_uri}
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):  # the server will have its say
+            return []
+        blobs = [self._resolved(uri) for uri in sorted(uris)]
+        return [blob for blob in blobs if blob is not None and blob not in self._done]
+
+    def _resolved(self, uri: str) -> Blob | None:
+        """The file meant by a URI, if that is one of ours: `snapshots/<span_id>/<file>`, and really there."""
+        parts = uri.split("/")
+        if "://" in uri or len(parts) != 3 or parts[0] != "snapshots":
+            return None
+        path = self._output_dir.joinpath(*parts)
+        try:
+            inside = path.resolve().is_relative_to(self._output_dir.resolve() / "snapshots")
+        except (OSError, RuntimeError, ValueError):  # links in a circle, a zero byte
+            return None
+        return Blob(parts[1], path) if inside and path.is_file() and ".." not in parts else None
+
+    def _send(self, blob: Blob) -> Outcome:
+        try:
+            return self._put(blob.span_id, blob.path)
+        except OSError as error:
+            return Rejected(None, str(error))
+
+    def _note(self, blob: Blob, outcome: Outcome) -> None:
+        if isinstance(outcome, Rejected | Failed):
+            error = ValueError(outcome.reason)
+            self._faults.note(PLACE, error, f"{blob.path} was not sent, while its batch is")
+        elif isinstance(outcome, NoRoute) and self._has_route:
+            self._has_route = False
+            self._faults.warn(
+                f"the server takes no snapshot files ({outcome.reason}); they stay in "
+                f"{self._output_dir / 'snapshots'}, and everything else is sent"
+            )

@@ -1,0 +1,88 @@
+"""Batches that a server has, kept for as long as their session may read them back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cirron.faults import Faults
+
+SENT_MAX_BYTES = 128 * 1024 * 1024
+
+PLACE = "delivered batch"
+
+
+class SentFolder:
+    """`sent/<session_id>/`, within a size of its own.
+
+    Args:
+        output_dir: the folder with `sent/` and `journal/` in it.
+        own_session_id: a session of this process, live whether it has a journal or not.
+        faults: takes what goes wrong.
+    """
+
+    def __init__(self, output_dir: Path, own_session_id: str, faults: Faults) -> None:
+        self._folder = output_dir / "sent"
+        self._journals = output_dir / "journal"
+        self._own_session_id = own_session_id
+        self._faults = faults
+        self._used_bytes: int | None = None  # None until the folder was listed
+
+    def wants(self, session_id: str) -> bool:
+        """Whether the session may still read its batches."""
+        return session_id == self._own_session_id or (self._journals / f"{session_id}.journal").exists()
+
+    def take(self, path: Path, session_id: str) -> bool:
+        """Move a batch out of the spool, and let the oldest go if that is too much; whether it was moved."""
+        try:
+            size_bytes = path.stat().st_size
+            folder = self._folder / session_id
+            folder.mkdir(parents=True, exist_ok=True)
+            path.rename(folder / path.name)
+        except FileNotFoundError:  # the cap was quicker
+            return False
+        except OSError as error:
+            self._faults.note(
+                PLACE, error, f"a delivered batch cannot be kept in {self._folder}, and is removed"
+            )
+            return False
+        self._grown_by(size_bytes)
+        return True
+
+    def sweep(self) -> None:
+        """Remove the batches of sessions that are over."""
+        import shutil
+
+        try:
+            for folder in list(self._folder.iterdir()):
+                if not self.wants(folder.name):
+                    shutil.rmtree(folder, ignore_errors=True)
+        except FileNotFoundError:  # the usual case: nothing was ever kept
+            return
+        except OSError as error:
+            self._faults.note(PLACE, error, f"{self._folder} cannot be cleared of what is no longer needed")
+
+    def _grown_by(self, size_bytes: int) -> None:
+        if self._used_bytes is not None:
+            self._used_bytes += size_bytes
+        if self._used_bytes is None or self._used_bytes > SENT_MAX_BYTES:
+            try:
+                self._make_room()
+            except OSError as error:
+                self._faults.note(PLACE, error, f"{self._folder} may outgrow {SENT_MAX_BYTES:,} bytes")
+
+    def _make_room(self) -> None:
+        kept = sorted(self._folder.glob("*/*.json"), key=lambda path: path.name)
+        sizes = {path: _size_bytes(path) for path in kept}
+        self._used_bytes = sum(sizes.values())
+        for path in kept:
+            if self._used_bytes <= SENT_MAX_BYTES:
+                break
+            path.unlink(missing_ok=True)
+            self._used_bytes -= sizes[path]
+
+
+def _size_bytes(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0

@@ -1,0 +1,1 @@
+"""What leaves the machine, tried against real servers, pipes and processes on this one."""
