@@ -7,12 +7,8 @@ from typing import Any
 
 from cirron.settings import check, checked
 
-OUTPUTS = ("spool",)
 
-
-def check_profile(
-    config: object, frameworks: object, snapshots: object, enabled: object, output: object
-) -> None:
+def check_profile(config: object, frameworks: object, snapshots: object, enabled: object) -> None:
     """Refuse arguments of `profile` that this version cannot act on.
 
     Raises:
@@ -28,20 +24,10 @@ def check_profile(
         )
     if snapshots is not None:
         raise ValueError(f"snapshots={snapshots!r}: this version takes none; accepted is None")
-    check_output(output)
-
-
-def check_output(output: object) -> None:
-    """Refuse an `output` that is no sink of this version."""
-    names = [output] if isinstance(output, str) else _names("output", output)
-    wrong = [name for name in names if name not in OUTPUTS]
-    if wrong or not (names or output is None):
-        accepted = ", ".join(map(repr, OUTPUTS))
-        raise ValueError(f"output={output!r}: accepted are {accepted}, a list of these, and None")
 
 
 def profile_settings(
-    config: Mapping[str, Any] | None, flush_interval: object, path: object
+    config: Mapping[str, Any] | None, flush_interval: object, path: object, output: object
 ) -> dict[str, Any]:
     """The settings that a call of `profile` states; its own arguments go before what `config` says.
 
@@ -53,6 +39,8 @@ def profile_settings(
         given["flush_interval"] = check("flush_interval", flush_interval)
     if path is not None:
         given["output_dir"] = check("output_dir", path, argument="path")
+    if output is not None:
+        given["output"] = check("output", output)
     return given
 
 

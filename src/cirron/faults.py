@@ -12,16 +12,26 @@ class Faults:
         self._lock = threading.RLock()  # reentrant: a signal handler may note while its thread is noting
         self._counts: dict[str, int] = {}
         self._said: set[tuple[str, type[BaseException]]] = set()
+        self._lasting: set[str] = set()
 
     def note(self, place: str, error: BaseException, consequence: str) -> None:
-        """Count `error` at `place`; the first of its kind there is logged with its `consequence`."""
+        """Count `error` at `place`; the first of its kind there is logged with its `consequence`.
+
+        While a fault lasts, others at the same place are only counted: most likely they have the same cause.
+        """
         kind = (place, type(error))
         with self._lock:
             self._counts[place] = self._counts.get(place, 0) + 1
-            is_new = kind not in self._said
+            is_new = kind not in self._said and place not in self._lasting
             self._said.add(kind)
+            self._lasting.add(place)
         if is_new:
             self.warn(f"{consequence}: {str(error) or type(error).__name__} (further ones are only counted)")
+
+    def over(self, place: str) -> None:
+        """What failed at `place` works again."""
+        with self._lock:
+            self._lasting.discard(place)
 
     def warn(self, message: str) -> None:
         """Log `message` at WARNING; a logging handler that raises is counted and hurts nobody."""

@@ -6,19 +6,29 @@ Nothing heavy is imported before a session begins, for `import cirron` is part o
 from __future__ import annotations
 
 import atexit
+import os
+import sys
 from _thread import RLock
+from _weakrefset import WeakSet
 
 TYPE_CHECKING = False  # what `typing` calls so, without its milliseconds; checkers know the name
 if TYPE_CHECKING:
-    import os
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import Any, TypeVar
 
     from cirron._recorder import Recorder
     from cirron._recorder.idle import AnyScope
+    from cirron.faults import Faults
     from cirron.recording import Recording
+    from cirron.settings import Settings
+    from cirron.workers import Lineage
 
     T = TypeVar("T")
+
+
+COMPLETED = "completed"
+
+_instances: WeakSet[Cirron] = WeakSet()
 
 
 class Profiler:
@@ -59,7 +69,7 @@ class Profiler:
 
     def shutdown(self) -> None:
         """End the session; see `cirron.shutdown`. Of a session that is over, nothing."""
-        self._owner._end(self)
+        self._owner._end(self, COMPLETED)
 
     def trace(self, format: str = "tree", name: str | None = None, last: int | None = None) -> Any:
         """The session's scope tree; see `cirron.trace`."""
@@ -73,12 +83,13 @@ class Cirron:
     comes from the environment (`CIRRON_API_KEY`, …), else `~/.cirron/config.json`, else the defaults.
 
     Args:
-        api_key: the key for a server; kept for delivery, which this version does not have yet.
-        api_endpoint: the server's URL.
+        api_key: the key for a server; with it, what is in the spool is sent there.
+        api_endpoint: the server's URL, `https://app.cirron.com` by default.
         workspace_id: the workspace there.
         output_dir: the folder of the spool, `./.cirron` by default.
         flush_interval: seconds between two writes to the spool, 1.0 by default.
-        output: where records go; `"spool"` is the one sink there is.
+        spool_max_bytes: when the spool grows beyond this, its oldest batches go; 1 GiB by default.
+        output: where records go; see `cirron.profile`.
 
     Raises:
         ValueError, TypeError: an argument that is not accepted; the message says what is.
@@ -99,13 +110,12 @@ class Cirron:
         output_dir: str | os.PathLike[str] | None = None,
         *,
         flush_interval: float | None = None,
+        spool_max_bytes: int | None = None,
         output: str | Sequence[str] | None = None,
     ) -> None:
-        from cirron.arguments import check_output
         from cirron.faults import Faults
         from cirron.settings import checked
 
-        check_output(output)
         self._given = checked(
             {
                 "api_key": api_key,
@@ -113,12 +123,15 @@ class Cirron:
                 "workspace_id": workspace_id,
                 "output_dir": output_dir,
                 "flush_interval": flush_interval,
+                "spool_max_bytes": spool_max_bytes,
+                "output": output,
             }
         )
         self._lock = RLock()  # reentrant: a signal handler may call while its thread is inside
         self._faults = Faults()
         self._profiler: Profiler | None = None
         self._recording: Recording | None = None  # of the latest session, which may be over
+        _instances.add(self)
 
     def profile(
         self,
@@ -134,13 +147,16 @@ class Cirron:
         """Start a session on this instance; see `cirron.profile`."""
         from cirron.arguments import check_profile, profile_settings
 
-        check_profile(config, frameworks, snapshots, enabled, output)
-        given = profile_settings(config, flush_interval, path)
+        check_profile(config, frameworks, snapshots, enabled)
+        given = {**self._given, **profile_settings(config, flush_interval, path, output)}
         with self._lock:
-            if self._recording is not None and self._recording.is_parents:
-                self._profiler = None  # forked: that session is the parent's affair
+            if self._is_parents:
+                self._profiler = None
             if self._profiler is None:
-                self._profiler = self._begin({**self._given, **given}, enabled)
+                lineage = self._lineage()
+                self._profiler = self._begin(
+                    lambda faults: _start(given, lineage, faults) if enabled else None
+                )
             else:
                 self._faults.warn(
                     "profile() was called before, and its session goes on with its settings as they are: "
@@ -186,7 +202,7 @@ class Cirron:
         """End this instance's session; see `cirron.shutdown`."""
         profiler = self._profiler
         if profiler is not None:
-            self._end(profiler)
+            self._end(profiler, COMPLETED)
 
     def trace(self, format: str = "tree", name: str | None = None, last: int | None = None) -> Any:
         """The scope tree of this instance's latest session; see `cirron.trace`."""
@@ -194,38 +210,81 @@ class Cirron:
 
     @property
     def _recorder(self) -> Recorder | None:
+        if self._is_parents and self._profiler is not None:
+            self._begin_as_worker()
         return self._recording.recorder if self._recording is not None else None
 
-    def _begin(self, given: dict[str, Any], enabled: bool) -> Profiler:
+    @property
+    def _is_parents(self) -> bool:
+        """Whether the latest session is that of the process this one was forked from."""
+        return self._recording is not None and self._recording.is_parents
+
+    def _begin(self, start: Callable[[Faults], Recording | None]) -> Profiler:
         from cirron.faults import Faults
 
         self._faults = Faults()
-        self._recording = self._start_recording(given) if enabled else None
-        self._record_into(self._recorder)
-        atexit.unregister(self.shutdown)  # a forked child has its parent's registration
-        atexit.register(self.shutdown)
+        try:
+            self._recording = start(self._faults)
+        except Exception as error:  # noqa: BLE001 - the program goes on without being recorded
+            self._recording = None
+            self._faults.note("profile", error, "no session could be started, so nothing is recorded")
+        self._record_into(self._recording.recorder if self._recording is not None else None)
+        self._end_at_exit()
         return Profiler(self, self._recording)
 
-    def _start_recording(self, given: dict[str, Any]) -> Recording | None:
-        try:
-            from cirron.recording import start
-
-            return start(given, self._faults)
-        except Exception as error:  # noqa: BLE001 - the program goes on without being recorded
-            self._faults.note("profile", error, "no session could be started, so nothing is recorded")
-            return None
-
-    def _end(self, profiler: Profiler) -> None:
+    def _begin_as_worker(self) -> None:
+        """Begin a session of this process with the settings of its parent's; without any, nothing happens."""
         with self._lock:
-            if profiler is not self._profiler:
-                return
-            self._profiler = None
-            atexit.unregister(self.shutdown)
-            self._record_into(None)
-            recording = self._recording
+            found, lineage = self._parents_settings(), self._lineage()
+            if found is not None and lineage is not None:
+                self._profiler = self._begin(lambda faults: _start_with(found, lineage, faults))
+
+    def _parents_settings(self) -> Settings | None:
+        from cirron.workers import announced
+
+        if self._recording is not None and self._recording.is_parents:
+            return self._recording.settings
+        found = announced()
+        return found.settings if found is not None else None
+
+    def _lineage(self) -> Lineage | None:
+        """Whose child this process is: of the one it was forked from, or of the one that spawned it."""
+        from cirron.workers import Lineage, announced, worker_name
+
+        if self._recording is not None and self._recording.is_parents:
+            return Lineage(worker_name(), self._recording.session_id) if self._recording.was_live else None
+        found = announced()
+        return Lineage(worker_name(), found.session_id) if found is not None else None
+
+    def _end_at_exit(self) -> None:
+        atexit.unregister(self._at_exit)  # a forked child has its parent's registration
+        atexit.register(self._at_exit)
+        if "multiprocessing.util" in sys.modules:  # whose children end without what atexit has
+            from multiprocessing import util
+
+            util.Finalize(None, self._at_exit, exitpriority=-100)
+
+    def _at_exit(self) -> None:
+        profiler, recording = self._profiler, self._recording
+        if profiler is not None:
+            self._end(profiler, recording.exit.verdict() if recording is not None else COMPLETED)
+
+    def _end(self, profiler: Profiler, ended: str) -> None:
+        with self._lock:
+            if profiler is self._profiler:
+                self._profiler = None
+                atexit.unregister(self._at_exit)
+                self._record_into(None)
         # Outside of the lock: the writer that is waited for may itself be asking for it, in a logging handler.
-        if recording is not None:
-            recording.close("completed")
+        if profiler._recording is not None:
+            profiler._recording.close(ended)
+
+    def _after_fork(self) -> None:
+        """In the child: locks may be held by threads that are not here."""
+        from cirron.faults import Faults
+
+        self._lock = RLock()
+        self._faults = Faults()
 
     def _health_of(self, recording: Recording | None) -> dict[str, Any]:
         from cirron.vitals import vitals
@@ -234,6 +293,30 @@ class Cirron:
 
     def _record_into(self, recorder: Recorder | None) -> None:
         """Tell those who have to know where this instance records from now on; nobody but itself has to."""
+
+
+def _start(given: dict[str, Any], lineage: Lineage | None, faults: Faults) -> Recording:
+    from cirron import vitals  # noqa: F401 - now, for health() answers even when no file can be opened any more
+    from cirron.recording import start
+
+    return start(given, lineage, faults)
+
+
+def _start_with(settings: Settings, lineage: Lineage, faults: Faults) -> Recording:
+    from cirron.recording import start_with
+
+    return start_with(settings, lineage, faults)
+
+
+def _after_fork_in_child() -> None:
+    for instance in tuple(_instances):
+        instance._after_fork()
+    signals = sys.modules.get("cirron.signals")
+    if signals is not None:
+        signals.forget_all()
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
 def _trace(recording: Recording | None, format: str, name: str | None, last: int | None) -> Any:

@@ -16,9 +16,15 @@ from cirron.spool.records import Batch, Span
 CLOCK_SLACK_NS = 60 * 10**9  # the name of a batch never lies further than this before its session's start
 
 
-def sealed_batches(spool_dir: Path, session_id: str, started_ns: int) -> Iterator[Batch]:
-    """The session's batches, oldest first; none where there is no spool."""
-    for file in list_files(spool_dir) if spool_dir.is_dir() else ():
+def sealed_batches(output_dir: Path, session_id: str, started_ns: int) -> Iterator[Batch]:
+    """The session's batches: those a server has, then those in the spool, each oldest first."""
+    for folder in (output_dir / "sent" / session_id, output_dir / "spool"):
+        if folder.is_dir():
+            yield from _batches(folder, session_id, started_ns)
+
+
+def _batches(folder: Path, session_id: str, started_ns: int) -> Iterator[Batch]:
+    for file in list_files(folder):
         # Told from the name alone: the spool may hold gigabytes of earlier sessions.
         if file.created_ns >= started_ns - CLOCK_SLACK_NS:
             batch = load(file.path)

@@ -1,27 +1,35 @@
-"""One session while it lasts: its folders, its recorder and its writer."""
+"""One session while it lasts: its folders, its recorder and its threads."""
 
 from __future__ import annotations
 
-import functools
 import os
-import socket
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from cirron import ending, signals
 from cirron._recorder import Recorder
-from cirron._version import __version__
+from cirron.delivery import make_sender, transport_name
 from cirron.faults import Faults
 from cirron.launcher import Placement, placement
+from cirron.outlets import Outlets
 from cirron.overhead import calibrate
 from cirron.settings import Settings, resolve, user_config_file
-from cirron.writer import Drain, Writer
+from cirron.sinks import make_printer
+from cirron.storage import Storage
+from cirron.supervision import Supervisor
+from cirron.workers import Lineage
+from cirron.writer import SPOOL, Drain, Writer, way_out
 
 if TYPE_CHECKING:
+    from cirron.delivery import Sender
+    from cirron.sinks import Printer
     from cirron.spool import Batch
 
-MAX_FIELD_CHARACTERS = 256  # of a run id or host name: all fields together have room for 4 KiB in the journal
+STOP_S = 5.0  # for a thread to finish its round
+PRINT_S = 2.0  # for what is left at the end of a session to be printed,
+SEND_S = 3.0  # and to be sent
+SIGNAL_S = 5.0  # for a pass of the writer that a signal finds under way
 
 
 class _Parts(NamedTuple):
@@ -29,7 +37,11 @@ class _Parts(NamedTuple):
 
     recorder: Recorder
     drain: Drain
+    outlets: Outlets
+    supervisor: Supervisor
     writer: Writer
+    printer: Printer | None
+    sender: Sender | None
 
 
 class Recording:
@@ -38,23 +50,36 @@ class Recording:
     Attributes:
         settings: as resolved at the start.
         session_id: 32 hex digits.
+        lineage: whose child the session is; None in a main process.
     """
 
-    def __init__(self, settings: Settings, place: Placement, faults: Faults) -> None:
+    def __init__(self, settings: Settings, place: Placement, lineage: Lineage | None, faults: Faults) -> None:
         self.settings = settings
+        self.lineage = lineage
+        self.exit = ending.Exit()
         self._faults = faults
         self._started_ns = time.time_ns()
-        self._make_folders()
-        self._recovered = self._seal_dead_journals()
+        self._pid = os.getpid()
         self._last_facts: dict[str, Any] = {}
-        recorder = self._make_recorder(batch_fields(place, settings.run_id), place.rank)
+        self._storage = Storage(settings, faults)
+        self._recovered = self._storage.recover()
+        self._parts: _Parts | None = self._start(place)
+        signals.watch(self)
+
+    def _start(self, place: Placement) -> _Parts:
+        settings, faults = self.settings, self._faults
+        recorder = self._storage.make_recorder(place, self.lineage)
         recorder.set_overhead(*calibrate())
         self.session_id = recorder.session_id
-        drain = Drain(recorder, faults)
-        writer = Writer(recorder, drain, settings.flush_interval, faults)
-        writer.start()
-        self._pid = os.getpid()
-        self._parts: _Parts | None = _Parts(recorder, drain, writer)
+        printer = make_printer(settings.output, faults)
+        outlets = Outlets(self._storage.make_cap(), printer)
+        drain = Drain(recorder, outlets, faults)
+        writer = Writer(recorder, drain, settings.flush_interval)
+        # A worker's batches lie in the same spool as its parent's, whose sender takes them along.
+        delivers = self._storage.has_folders and self.lineage is None
+        sender = make_sender(settings, self.session_id, faults) if delivers else None
+        supervisor = Supervisor((task for task in (writer, printer, sender) if task is not None), faults)
+        return _Parts(recorder, drain, outlets, supervisor, writer, printer, sender)
 
     @property
     def recorder(self) -> Recorder | None:
@@ -68,6 +93,11 @@ class Recording:
         return os.getpid() != self._pid
 
     @property
+    def was_live(self) -> bool:
+        """Whether the session goes on, here or in the parent as far as this process knows."""
+        return self._parts is not None
+
+    @property
     def _live(self) -> _Parts | None:
         return None if self.is_parents else self._parts
 
@@ -78,18 +108,65 @@ class Recording:
             live.drain.once(block=True)
 
     def close(self, ended: str) -> None:
-        """End the session: seal all records and remove the journal. Idempotent."""
+        """End the session: seal all records, remove the journal, deliver what can be delivered at once.
+
+        Idempotent, and bounded in time whatever disk and network do: what a thread that hangs still holds is
+        left in the journal or the spool.
+        """
         live = self._live
-        if live is None:
-            return
-        live.writer.stop()
-        live.drain.once(block=True)
-        try:
-            live.recorder.close(ended)
-        except Exception as error:  # noqa: BLE001 - the program ends as it would have without us
-            self._faults.note("close", error, "the last batch could not be written")
+        if live is not None:
+            self._stop_writer(live)
+            live.drain.resolve(block=True)
+            self._close_recorder(live, ended)
+            live.drain.pass_on()
+            self._storage.recover()  # what workers left that were killed; so it is delivered too
+            self._let_go(live)
+
+    @staticmethod
+    def _stop_writer(live: _Parts) -> None:
+        live.supervisor.stop_watching(STOP_S)
+        live.supervisor.stop(live.writer, STOP_S)
+
+    def _let_go(self, live: _Parts) -> None:
+        if live.printer is not None:
+            live.supervisor.stop(live.printer, PRINT_S, finish=True)
+        if live.sender is not None:
+            live.supervisor.stop(live.sender, SEND_S, finish=True)
+            live.sender.close()
+        signals.unwatch(self)
         self._last_facts = self._facts(live)
         self._parts = None  # the recorder's memory is free from here on, even while a handle is kept
+
+    def _close_recorder(self, live: _Parts, ended: str) -> None:
+        try:
+            live.recorder.close(ended, STOP_S)
+        except OSError as error:
+            consequence = "the last batch could not be written"
+            self._faults.note(SPOOL, error, f"{consequence} ({way_out(error)})")
+        except Exception as error:  # noqa: BLE001 - the program ends as it would have without us
+            self._faults.note("close", error, "the last batch could not be written")
+
+    # ---- what a signal asks for; see cirron.signals ----
+
+    def write_now(self) -> None:
+        """Put everything on disk and go on recording."""
+        live = self._live
+        if live is not None:
+            live.drain.in_signal_handler(SIGNAL_S)
+
+    def end_by(self, signal_name: str) -> None:
+        """End the session as far as that is possible in the middle of anything else, before the process ends."""
+        live = self._live
+        if live is not None:
+            self._stop_writer(live)
+            self._close_recorder(live, ending.by_signal(signal_name))
+            self._let_go(live)
+
+    def expect_exit_by(self, signal_name: str) -> None:
+        """A handler of the user's has asked for the end of the program."""
+        self.exit.expected = ending.by_signal(signal_name)
+
+    # ---- what is known of it ----
 
     def facts(self) -> dict[str, Any]:
         """The part of `health()` that belongs to this session; after its end, as it was then."""
@@ -99,6 +176,7 @@ class Recording:
     def _facts(self, live: _Parts) -> dict[str, Any]:
         counters = live.recorder.counters()
         return {
+            "transport": self._transport(live),
             "scope_depth": live.recorder.depth(),
             "mark_drop_count": counters["marks_dropped"],
             "span_drop_count": counters["spans_dropped"],
@@ -108,13 +186,27 @@ class Recording:
             "deferred_count": live.drain.deferred_count,
             "seal_failure_count": counters["seal_failures"],
             "flush_latency_ns": live.drain.latency_ns,
-            "spool_bytes": _spool_bytes(self.settings.spool_dir),
+            **live.outlets.facts(),
             "internal_errors": counters["internal_errors"],
-            "journal": live.recorder.journal_kind,
+            "journal": self._journal(live.recorder),
             "recovered_sessions": self._recovered,
             "session_id": self.session_id,
+            "parent_session_id": self.lineage.parent_session_id if self.lineage is not None else None,
+            "worker": self.lineage.worker if self.lineage is not None else None,
             "spool_dir": str(self.settings.spool_dir),
+            "threads": live.supervisor.states(),
+            "degraded": live.supervisor.degraded,
+            "delivery": live.sender.facts() if live.sender is not None else None,
         }
+
+    def _transport(self, live: _Parts) -> str:
+        is_sent = self.lineage is not None or live.sender is not None
+        return transport_name(self.settings) if is_sent and live.supervisor.degraded is None else "file_only"
+
+    @staticmethod
+    def _journal(recorder: Recorder) -> str:
+        is_there = recorder.closed or recorder.journal_intact
+        return recorder.journal_kind if is_there else f"{recorder.journal_kind} (deleted)"
 
     def read_back(self) -> list[Batch]:
         """What was recorded so far: the sealed batches, and one of the spans that are still open."""
@@ -126,89 +218,32 @@ class Recording:
         self.flush()
         batches = [batch_of_open_spans(open_spans, self.session_id)]
         try:
-            batches += sealed_batches(self.settings.spool_dir, self.session_id, self._started_ns)
+            batches += sealed_batches(self.settings.output_dir, self.session_id, self._started_ns)
         except OSError as error:
             self._faults.note("read back", error, "the spool could not be read")
         return batches
 
-    def _make_folders(self) -> None:
-        try:
-            self.settings.spool_dir.mkdir(parents=True, exist_ok=True)
-            self.settings.journal_dir.mkdir(exist_ok=True)
-        except OSError as error:
-            where = self.settings.output_dir
-            self._faults.note(
-                "folders", error, f"{where} cannot be used, so nothing is kept; pass another `path`"
-            )
 
-    def _seal_dead_journals(self) -> list[str]:
-        from cirron.spool.problem import Problem
-        from cirron.spool.recover import seal_dead_journals
-
-        if not self.settings.journal_dir.is_dir():
-            return []
-        try:
-            outcomes = seal_dead_journals(self.settings.spool_dir)
-        except Exception as error:  # noqa: BLE001 - an old journal must not keep a new session from starting
-            self._faults.note("recovery", error, "journals of earlier sessions could not be looked at")
-            return []
-        for problem in (outcome for outcome in outcomes if isinstance(outcome, Problem)):
-            self._faults.warn(str(problem))
-        return [outcome.session_id for outcome in outcomes if not isinstance(outcome, Problem)]
-
-    def _make_recorder(self, fields: bytes, rank: int) -> Recorder:
-        make = functools.partial(
-            Recorder,
-            spool_dir=str(self.settings.spool_dir),
-            batch_fields=fields,
-            rank=rank,
-            ring_marks=self.settings.ring_marks,
-            batch_max_bytes=self.settings.batch_max_bytes,
-            fsync=self.settings.fsync,
-        )
-        try:
-            return make(journal_dir=str(self.settings.journal_dir))
-        except OSError as error:
-            self._faults.note("journal", error, "there is no journal, so a kill loses the last records")
-            return make(journal_dir=None)
-
-
-def start(given: Mapping[str, Any], faults: Faults) -> Recording:
+def start(given: Mapping[str, Any], lineage: Lineage | None, faults: Faults) -> Recording:
     """Begin a session.
 
     Args:
         given: explicit settings by name, checked.
+        lineage: whose child it is; None in a main process.
         faults: takes whatever goes wrong.
 
     Raises:
         Exception: no recorder could be made, for want of memory or because too many are alive.
     """
     settings, doubts = resolve(given, os.environ, user_config_file())
-    place, more_doubts = placement(os.environ)
-    for doubt in doubts + more_doubts:
+    for doubt in doubts:
         faults.warn(doubt)
-    return Recording(settings, place, faults)
+    return start_with(settings, lineage, faults)
 
 
-def batch_fields(place: Placement, run_id: str | None) -> bytes:
-    """What each batch of the session says about its process, as JSON members without the braces."""
-    import msgspec
-
-    run_id = run_id or place.run_id
-    fields = {
-        "sdk_version": __version__,
-        "run_id": run_id[:MAX_FIELD_CHARACTERS] if run_id else None,
-        "host": socket.gethostname()[:MAX_FIELD_CHARACTERS],
-        "pid": os.getpid(),
-        "rank": place.rank,
-        "local_rank": place.local_rank,
-        "world_size": place.world_size,
-        "worker": None,
-    }
-    return msgspec.json.encode(fields)[1:-1]
-
-
-def _spool_bytes(spool_dir: Path) -> int:
-    from cirron.spool.files import list_files
-
-    return sum(file.size_bytes for file in list_files(spool_dir)) if spool_dir.is_dir() else 0
+def start_with(settings: Settings, lineage: Lineage | None, faults: Faults) -> Recording:
+    """As `start`, with settings that are resolved already: a worker has those of its parent."""
+    place, doubts = placement(os.environ)
+    for doubt in doubts:
+        faults.warn(doubt)
+    return Recording(settings, place, lineage, faults)

@@ -2,27 +2,54 @@
 
 from __future__ import annotations
 
-from _thread import allocate_lock
+import os
+from _thread import RLock
 
 from cirron import _recorder
 from cirron.instance import Cirron, Profiler
 
 TYPE_CHECKING = False  # as in cirron.instance
 if TYPE_CHECKING:
-    import os
     from collections.abc import Mapping, Sequence
     from typing import Any
+
+    from cirron.settings import Settings
+    from cirron.workers import Announcement
 
 
 class _Default(Cirron):
     """The instance behind the functions of the module, whose `scope` and `mark` are the native ones."""
 
+    _announcement: Announcement | None = None
+
     def _record_into(self, recorder: _recorder.Recorder | None) -> None:
         _recorder.set_default(recorder)
+        if self._announcement is not None:
+            self._announcement.withdraw()
+            self._announcement = None
+        if recorder is not None and self._recording is not None:
+            self._announcement = _announce(recorder, self._recording.settings)
+
+
+def _announce(recorder: _recorder.Recorder, settings: Settings) -> Announcement:
+    from cirron.workers import Announcement
+
+    announcement = Announcement(os.getpid(), recorder.session_id, settings)
+    announcement.publish()
+    return announcement
 
 
 _default: _Default | None = None
-_default_lock = allocate_lock()
+_default_lock = RLock()  # reentrant: a signal handler may call while its thread is inside
+
+
+def _fresh_lock() -> None:
+    """In a forked child: the lock may be held by a thread that is not here."""
+    global _default_lock
+    _default_lock = RLock()
+
+
+os.register_at_fork(after_in_child=_fresh_lock)
 
 
 def _the_default() -> _Default:
@@ -31,6 +58,16 @@ def _the_default() -> _Default:
         if _default is None:
             _default = _Default()
         return _default
+
+
+def _begin_as_worker() -> None:
+    _the_default()._begin_as_worker()
+
+
+# In a child process that was forked, or spawned by multiprocessing, the first scope or mark begins its session.
+_recorder.set_starter(_begin_as_worker)
+if "CIRRON_PARENT" in os.environ:  # cirron.workers.VARIABLE, whose module is not needed before that
+    _recorder.arm_starter()
 
 
 def profile(
@@ -51,14 +88,16 @@ def profile(
 
     Args:
         config: settings by name: `api_key`, `api_endpoint`, `workspace_id`, `run_id`, `pipeline_id`,
-            `deployment_id`, `output_dir`, `flush_interval`, `ring_marks` (marks a thread holds until they
-            are written), `batch_max_bytes` and `fsync` (batches survive a power failure, and cost more).
+            `deployment_id`, `output_dir`, `output`, `flush_interval`, `spool_max_bytes` (beyond it the oldest
+            batches go; 1 GiB by default), `ring_marks` (marks a thread holds until they are written),
+            `batch_max_bytes` and `fsync` (batches survive a power failure, and cost more).
         frameworks: frameworks to hook into; this version has none, so None or `[]`.
         snapshots: tensor snapshots; this version has none, so None.
         flush_interval: seconds between two writes to the spool, 1.0 by default.
         enabled: False for a handle on which everything does nothing, at almost no cost.
         path: folder to use instead of `./.cirron`.
-        output: where records go; `"spool"` is the one sink there is.
+        output: where records go on this machine: `"spool"` (the default), `"log"` (a line each, on the logger
+            `cirron.records`), `"stdout"`, a list of these, or `"none"`.
 
     Raises:
         ValueError, TypeError: an argument that is not accepted; the message says what is.
@@ -94,10 +133,13 @@ def flush() -> None:
 def health() -> dict[str, Any]:
     """A snapshot of the recorder's state, good for a health check: it never raises.
 
-    Beyond what is at work (`enabled`, `transport`, `session_id`, `spool_dir`, `journal`) it counts all that
-    was lost or failed: `mark_drop_count`, `span_drop_count` and `drops_by_thread` (a ring was full),
-    `scope_drop_count` (nested too deep), `mark_reject_count` (values that no mark can hold),
-    `seal_failure_count` (failed tries to write a batch) and `internal_errors` by place.
+    Beyond what is at work (`enabled`, `transport`, `session_id`, `spool_dir`, `journal`, `threads`, and
+    `degraded`, which says why nothing is sent any more) it counts all that was lost or failed:
+    `mark_drop_count`, `span_drop_count` and `drops_by_thread` (a ring was full), `scope_drop_count` (nested
+    too deep), `mark_reject_count` (values that no mark can hold), `spool_drop_count` (batches that the
+    spool's cap removed, with `spool_drop_span_count` and `spool_drop_mark_count`), `sink_drop_count` (batches
+    that `log` or `stdout` were too slow for), `seal_failure_count` (failed tries to write a batch),
+    `delivery` (what was sent, rejected, failed and is left) and `internal_errors` by place.
 
     Example:
         assert ci.health()["mark_drop_count"] == 0
@@ -106,9 +148,10 @@ def health() -> dict[str, Any]:
 
 
 def shutdown() -> None:
-    """End the session: close its root span, write everything, stop the writer. A second call does nothing.
+    """End the session: close its root span, write everything, stop the threads. A second call does nothing.
 
-    It runs by itself when the program exits. Afterwards `profile()` begins a new session.
+    It runs by itself when the program exits, and before SIGTERM ends it. With a server, what is left is sent
+    first, for a few seconds at most. Afterwards `profile()` begins a new session.
 
     Example:
         ci.profile()

@@ -14,6 +14,9 @@ from cirron.errors import CirronConfigError
 
 KIB = 1024
 MIB = 1024 * KIB
+GIB = 1024 * MIB
+
+OUTPUTS = ("spool", "log", "stdout", "none")
 
 
 class Secret(str):
@@ -36,7 +39,9 @@ class Settings:
     pipeline_id: str | None = None
     deployment_id: str | None = None
     output_dir: Path = Path(".cirron")
+    output: tuple[str, ...] = ("spool",)
     flush_interval: float = 1.0
+    spool_max_bytes: int = GIB
     ring_marks: int = 65536
     batch_max_bytes: int = 16 * MIB
     fsync: bool = False
@@ -202,6 +207,19 @@ def _count(minimum: int, maximum: int) -> Callable[[str, Any], int]:
     return check
 
 
+def _sinks(name: str, value: Any) -> tuple[str, ...]:
+    sinks = (value,) if isinstance(value, str) else value
+    if not isinstance(sinks, (list, tuple)):
+        raise _wrong_type(name, value, "a name, a list of names, or None")
+    alone = "none" in sinks and len(sinks) > 1
+    if alone or not sinks or any(sink not in OUTPUTS for sink in sinks):
+        accepted = ", ".join(map(repr, OUTPUTS))
+        raise ValueError(
+            f"{name}={value!r}: accepted are {accepted}, a list of these without 'none', and None"
+        )
+    return tuple(sinks)
+
+
 def _wrong_type(name: str, value: Any, accepted: str) -> TypeError:
     return TypeError(f"{name} is of type {type(value).__name__}; accepted is {accepted}")
 
@@ -209,7 +227,9 @@ def _wrong_type(name: str, value: Any, accepted: str) -> TypeError:
 CHECKS: dict[str, Callable[[str, Any], Any]] = {
     **{field.name: _text for field in fields(Settings)},
     "output_dir": _path,
+    "output": _sinks,
     "flush_interval": _seconds(0.01, 3600),
+    "spool_max_bytes": _count(MIB, 1024 * 1024 * GIB),
     "ring_marks": _count(64, 4_194_304),
     "batch_max_bytes": _count(64 * KIB, 1024 * MIB),
     "fsync": _switch,

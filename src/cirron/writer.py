@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import threading
+import errno
 import time
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,27 @@ from cirron.faults import Faults
 if TYPE_CHECKING:
     from cirron._recorder import Recorder
     from cirron._recorder.values import Deferred, Plain
+    from cirron.outlets import Outlets
+
+
+SPOOL = "spool"  # the place of all faults with the session's folders: one cause, one warning
+
+WAYS_OUT = {
+    errno.ENOSPC: "free some space",
+    errno.EDQUOT: "raise the quota or free some space",
+    errno.EFBIG: "raise the limit on the size of files",
+    errno.EMFILE: "raise the limit on open files",
+}
+
+
+def way_out(error: OSError) -> str:
+    """What the user can do about an error of the session's folders."""
+    if isinstance(error, TimeoutError):
+        return "another pass hangs: see whether the disk still answers"
+    return WAYS_OUT.get(error.errno or 0, "make the folder writable, or pass another `path` to profile()")
+
+
+JOURNALS_AS_WANTED = ("file", "anonymous (no journal path)")
 
 
 class Drain:
@@ -24,26 +45,33 @@ class Drain:
         deferred_count: mark values that a device had not finished at the latest pass.
     """
 
-    def __init__(self, recorder: Recorder, faults: Faults) -> None:
+    def __init__(self, recorder: Recorder, outlets: Outlets, faults: Faults) -> None:
         self.latency_ns = 0
         self.deferred_count = 0
         self._recorder = recorder
+        self._outlets = outlets
         self._faults = faults
 
-    def once(self, block: bool) -> None:
+    def once(self, block: bool, timeout_s: float | None = None) -> None:
         """One pass; never raises.
 
         Args:
             block: wait for values that a device still computes, instead of leaving them to a later pass.
+            timeout_s: how long to wait for a pass that another thread is making; None for as long as it takes.
         """
         started_ns = time.perf_counter_ns()
-        self._resolve(block)
-        self._seal()
-        for message in self._recorder.take_warnings():
-            self._faults.warn(message)
+        self.resolve(block)
+        self._seal(timeout_s)
+        self._look_after_journal()
+        self.pass_on()
         self.latency_ns = time.perf_counter_ns() - started_ns
 
-    def _resolve(self, block: bool) -> None:
+    def in_signal_handler(self, timeout_s: float) -> None:
+        """As much of a pass as may be done in the middle of anything else: what is recorded goes to disk."""
+        self._seal(timeout_s)
+
+    def resolve(self, block: bool) -> None:
+        """Fetch the values of marks from their devices, those that are ready or with `block` all of them."""
         left = 0
         for key, value in self._recorder.take_deferred():
             if block or self._is_ready(value):
@@ -51,6 +79,15 @@ class Drain:
             else:
                 left += 1
         self.deferred_count = left
+
+    def pass_on(self) -> None:
+        """Account for what was sealed, have it printed, and tell the user what the recorder has to say."""
+        try:
+            self._outlets.pass_on(self._recorder)
+        except Exception as error:  # noqa: BLE001 - the program may have replaced what we call
+            self._faults.note("outlets", error, "sealed batches could not be accounted for")
+        for message in self._recorder.take_warnings():
+            self._faults.warn(message)
 
     def _is_ready(self, value: Deferred) -> bool:
         try:
@@ -66,47 +103,56 @@ class Drain:
             self._faults.note("deferred value", error, "a mark's value could not be fetched from its device")
             return None
 
-    def _seal(self) -> None:
+    def _seal(self, timeout_s: float | None) -> None:
         try:
-            self._recorder.drain()
-        except Exception as error:  # noqa: BLE001 - whatever it is, the next pass tries again
+            if self._recorder.drain(timeout_s) > 0:
+                self._faults.over(SPOOL)
+        except OSError as error:  # TimeoutError is one too
             self._faults.note(
-                "drain", error, "a batch could not be written; its records wait for the next try"
+                SPOOL, error, f"a batch could not be written, and waits for the next try ({way_out(error)})"
+            )
+        except Exception as error:  # noqa: BLE001 - whatever it is, the next pass tries again
+            self._faults.note("drain", error, "a batch could not be written, and waits for the next try")
+
+    def _look_after_journal(self) -> None:
+        kind = self._recorder.journal_kind
+        if kind not in JOURNALS_AS_WANTED:
+            self._faults.note(
+                "journal",
+                OSError(kind),
+                "there is no journal for some records, so a kill would lose the last of them: "
+                "see that the folder has room and its file system can map files, or pass another `path` to profile()",
+            )
+        elif not self._recorder.journal_intact:
+            gone = FileNotFoundError(f"{self._recorder.journal_path} was moved or deleted")
+            self._faults.note(
+                "journal", gone, "a kill would now lose what is not in the spool yet, so leave .cirron alone"
             )
 
 
 class Writer:
-    """The thread that drains at every interval, and earlier when a ring fills up."""
+    """The task that drains at every interval, and earlier when a ring fills up."""
 
-    def __init__(self, recorder: Recorder, drain: Drain, interval_s: float, faults: Faults) -> None:
+    name = "writer"
+    keeps_disk = True
+
+    def __init__(self, recorder: Recorder, drain: Drain, interval_s: float) -> None:
         self._recorder = recorder
         self._drain = drain
         self._interval_s = interval_s
-        self._faults = faults
-        self._stopping = False
-        self._thread = threading.Thread(target=self._run, name="cirron-writer", daemon=True)
 
-    def start(self) -> None:
-        """Begin; without a thread to be had, only `flush()` and the end of the session write."""
-        try:
-            self._thread.start()
-        except RuntimeError as error:
-            self._faults.note(
-                "writer", error, "the writer thread did not start, so call cirron.flush() now and then"
-            )
+    def wait(self) -> None:
+        """Return when it is time for a pass."""
+        self._recorder.wait(self._interval_s)
 
-    def stop(self) -> None:
-        """Return when the thread has ended; what it did not drain is left for the caller."""
-        self._stopping = True
+    def wake(self) -> None:
+        """Begin the next pass at once."""
         self._recorder.wake()
-        if self._thread.is_alive() and self._thread is not threading.current_thread():
-            self._thread.join()
 
-    def _run(self) -> None:
-        try:
-            while not self._stopping:
-                self._recorder.wait(self._interval_s)
-                if not self._stopping:
-                    self._drain.once(block=False)
-        except Exception as error:  # noqa: BLE001 - the last line of defence: nothing may reach threading.excepthook
-            self._faults.note("writer", error, "the writer thread ended, so call cirron.flush() now and then")
+    def work(self) -> None:
+        """One pass."""
+        self._drain.once(block=False)
+
+    def has_more(self) -> bool:
+        """Never: whoever ends the session writes what is left."""
+        return False

@@ -99,7 +99,7 @@ def test_a_wrong_type_is_refused(arguments):
         ci.Cirron(**arguments)
 
 
-@pytest.mark.parametrize("arguments", [{"output": "log"}, {"flush_interval": -1}, {"api_key": ""}], ids=str)
+@pytest.mark.parametrize("arguments", [{"output": "disk"}, {"flush_interval": -1}, {"api_key": ""}], ids=str)
 def test_a_wrong_value_is_refused(arguments):
     with pytest.raises(ValueError, match=f"^{next(iter(arguments))}="):
         ci.Cirron(**arguments)

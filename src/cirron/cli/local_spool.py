@@ -51,7 +51,7 @@ def open_sessions(spool: Path) -> list[Session]:
 
 
 def find_session(sessions: Sequence[Session], prefix: str | None, spool: Path) -> Session:
-    """The session whose id begins so, or the newest.
+    """The session whose id begins so, or the newest of a main process.
 
     Raises:
         CirronError: there is none, or more than one.
@@ -61,7 +61,7 @@ def find_session(sessions: Sequence[Session], prefix: str | None, spool: Path) -
             f"nothing is recorded in {spool}: run a program that calls ci.profile(), or name its --spool"
         )
     if prefix is None:
-        return sessions[-1]
+        return next((session for session in reversed(sessions) if session.worker is None), sessions[-1])
     matching = [session for session in sessions if session.id.startswith(prefix.lower())]
     if len(matching) > 1:
         several = ", ".join(session.id for session in matching[:_MENTIONED])

@@ -54,9 +54,8 @@ def view_command(
         print(to_json(tree))
         return
     if session is None and len(sessions) > 1:
-        say(
-            f"Session {short_ids(sessions)[-1]}, the newest of {len(sessions)}; see also `cirron traces list`"
-        )
+        name_shown = short_ids(sessions)[sessions.index(chosen)]
+        say(f"Session {name_shown}, the newest of {len(sessions)}; see also `cirron traces list`")
     print_tree(tree, sys.stdout, color=not no_color, depth=depth)
 
 

@@ -1,0 +1,114 @@
+"""Worker processes: children of a recording process that record sessions of their own.
+
+A forked child knows its parent's session from memory. A spawned one is a new program; it finds what it has to
+know in an environment variable that its parent sets while it records.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from cirron.settings import Settings
+
+VARIABLE = "CIRRON_PARENT"
+NOT_PASSED_ON = frozenset({"api_key", "api_endpoint", "output"})  # a worker writes; its parent delivers
+
+
+@dataclass(frozen=True)
+class Lineage:
+    """Whose child a session is.
+
+    Attributes:
+        worker: what the process is called among its siblings: the number of a torch DataLoader's worker, else
+            the name of the process.
+        parent_session_id: of the process that made it.
+    """
+
+    worker: str
+    parent_session_id: str
+
+
+@dataclass(frozen=True)
+class Announcement:
+    """What a recording process tells those it may spawn."""
+
+    pid: int
+    session_id: str
+    settings: Settings
+
+    def publish(self) -> None:
+        """Put it into the environment, which spawned processes inherit."""
+        settings = {
+            name: str(value) if isinstance(value, Path) else value
+            for name, value in asdict(self.settings).items()
+            if name not in NOT_PASSED_ON
+        }
+        os.environ[VARIABLE] = json.dumps(
+            {"pid": self.pid, "session_id": self.session_id, "settings": settings}
+        )
+
+    def withdraw(self) -> None:
+        """Take it back, unless another session has put its own in place."""
+        found = _read()
+        if found is not None and found.session_id == self.session_id:
+            os.environ.pop(VARIABLE, None)
+
+
+def announced() -> Announcement | None:
+    """What the process that spawned this one has announced; None where multiprocessing did not make it."""
+    found = _read() if _is_spawned() else None
+    return found if found is not None and found.pid != os.getpid() else None
+
+
+def worker_name() -> str:
+    """What this child process is called among its siblings."""
+    loader = _dataloader_worker()
+    if loader is not None:
+        return loader
+    if _is_multiprocessing_child():
+        return str(sys.modules["multiprocessing.process"].current_process().name)
+    return f"fork-{os.getpid()}"
+
+
+def _dataloader_worker() -> str | None:
+    """The number of the torch DataLoader's worker that this process is, without importing torch."""
+    module = sys.modules.get("torch.utils.data._utils.worker")
+    info = module.get_worker_info() if module is not None else None
+    return None if info is None else str(info.id)
+
+
+def _is_multiprocessing_child() -> bool:
+    module = sys.modules.get("multiprocessing.process")
+    return module is not None and (module.parent_process() is not None or _is_being_spawned())
+
+
+def _is_spawned() -> bool:
+    module = sys.modules.get("multiprocessing.spawn")
+    return module is not None and _is_multiprocessing_child()
+
+
+def _is_being_spawned() -> bool:
+    """While a spawned child imports the main module, multiprocessing does not name its parent yet."""
+    process = sys.modules["multiprocessing.process"].current_process()
+    return bool(getattr(process, "_inheriting", False))
+
+
+def _read() -> Announcement | None:
+    """None also for a variable that somebody else has set to something of his own."""
+    try:
+        found = json.loads(os.environ.get(VARIABLE, "null"))
+        return None if found is None else _announcement(found)
+    except (ValueError, TypeError, KeyError):
+        return None
+
+
+def _announcement(found: dict[str, Any]) -> Announcement:
+    known = {field.name for field in fields(Settings)}
+    given = {name: value for name, value in found["settings"].items() if name in known}
+    given["output_dir"] = Path(given["output_dir"])
+    return Announcement(int(found["pid"]), str(found["session_id"]), Settings(**given))
