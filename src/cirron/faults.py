@@ -28,6 +28,11 @@ class Faults:
         if is_new:
             self.warn(f"{consequence}: {str(error) or type(error).__name__} (further ones are only counted)")
 
+    def count(self, place: str) -> None:
+        """Count an error at `place` that the user need not hear of."""
+        with self._lock:
+            self._counts[place] = self._counts.get(place, 0) + 1
+
     def over(self, place: str) -> None:
         """What failed at `place` works again."""
         with self._lock:

@@ -8,8 +8,12 @@ from __future__ import annotations
 import atexit
 import os
 import sys
+import threading
 from _thread import RLock
 from _weakrefset import WeakSet
+
+from cirron.faults import Faults
+from cirron.vitals import vitals
 
 TYPE_CHECKING = False  # what `typing` calls so, without its milliseconds; checkers know the name
 if TYPE_CHECKING:
@@ -18,7 +22,6 @@ if TYPE_CHECKING:
 
     from cirron._recorder import Recorder
     from cirron._recorder.idle import AnyScope
-    from cirron.faults import Faults
     from cirron.recording import Recording
     from cirron.settings import Settings
     from cirron.workers import Lineage
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
 
 
 COMPLETED = "completed"
+NOT_STARTED = "no session could be started, so nothing is recorded"
 
 _instances: WeakSet[Cirron] = WeakSet()
 
@@ -113,20 +117,24 @@ class Cirron:
         spool_max_bytes: int | None = None,
         output: str | Sequence[str] | None = None,
     ) -> None:
-        from cirron.faults import Faults
         from cirron.settings import checked
 
-        self._given = checked(
-            {
-                "api_key": api_key,
-                "api_endpoint": api_endpoint,
-                "workspace_id": workspace_id,
-                "output_dir": output_dir,
-                "flush_interval": flush_interval,
-                "spool_max_bytes": spool_max_bytes,
-                "output": output,
-            }
+        self._set_up(
+            checked(
+                {
+                    "api_key": api_key,
+                    "api_endpoint": api_endpoint,
+                    "workspace_id": workspace_id,
+                    "output_dir": output_dir,
+                    "flush_interval": flush_interval,
+                    "spool_max_bytes": spool_max_bytes,
+                    "output": output,
+                }
+            )
         )
+
+    def _set_up(self, given: dict[str, Any]) -> None:
+        self._given = given
         self._lock = RLock()  # reentrant: a signal handler may call while its thread is inside
         self._faults = Faults()
         self._profiler: Profiler | None = None
@@ -145,8 +153,11 @@ class Cirron:
         output: str | Sequence[str] | None = None,
     ) -> Profiler:
         """Start a session on this instance; see `cirron.profile`."""
-        from cirron.arguments import check_profile, profile_settings
-
+        try:
+            from cirron.arguments import check_profile, profile_settings
+        except Exception as error:  # noqa: BLE001 - no memory, or no file that may be opened
+            self._faults.note("profile", error, NOT_STARTED)
+            return Profiler(self, None)
         check_profile(config, frameworks, snapshots, enabled)
         given = {**self._given, **profile_settings(config, flush_interval, path, output)}
         with self._lock:
@@ -220,14 +231,12 @@ class Cirron:
         return self._recording is not None and self._recording.is_parents
 
     def _begin(self, start: Callable[[Faults], Recording | None]) -> Profiler:
-        from cirron.faults import Faults
-
         self._faults = Faults()
         try:
             self._recording = start(self._faults)
         except Exception as error:  # noqa: BLE001 - the program goes on without being recorded
             self._recording = None
-            self._faults.note("profile", error, "no session could be started, so nothing is recorded")
+            self._faults.note("profile", error, NOT_STARTED)
         self._record_into(self._recording.recorder if self._recording is not None else None)
         self._end_at_exit()
         return Profiler(self, self._recording)
@@ -281,14 +290,10 @@ class Cirron:
 
     def _after_fork(self) -> None:
         """In the child: locks may be held by threads that are not here."""
-        from cirron.faults import Faults
-
         self._lock = RLock()
         self._faults = Faults()
 
     def _health_of(self, recording: Recording | None) -> dict[str, Any]:
-        from cirron.vitals import vitals
-
         return vitals(recording, self._faults)
 
     def _record_into(self, recorder: Recorder | None) -> None:
@@ -296,7 +301,6 @@ class Cirron:
 
 
 def _start(given: dict[str, Any], lineage: Lineage | None, faults: Faults) -> Recording:
-    from cirron import vitals  # noqa: F401 - now, for health() answers even when no file can be opened any more
     from cirron.recording import start
 
     return start(given, lineage, faults)
@@ -308,7 +312,26 @@ def _start_with(settings: Settings, lineage: Lineage, faults: Faults) -> Recordi
     return start_with(settings, lineage, faults)
 
 
+_resting: list[Recording] = []  # whose threads were stopped for a fork that is under way
+
+
+def _before_fork() -> None:
+    """Let a program that has no threads of its own fork as one without threads, of which CPython 3.12 warns."""
+    live = [each._recording for each in tuple(_instances) if each._recording is not None]
+    ours = sum(recording.threads() for recording in live)
+    if ours > 0 and threading.active_count() == 1 + ours:
+        _resting.extend(live)
+        for recording in live:
+            recording.pause_threads()
+
+
+def _after_fork_in_parent() -> None:
+    while _resting:
+        _resting.pop().resume_threads()
+
+
 def _after_fork_in_child() -> None:
+    _resting.clear()
     for instance in tuple(_instances):
         instance._after_fork()
     signals = sys.modules.get("cirron.signals")
@@ -316,7 +339,9 @@ def _after_fork_in_child() -> None:
         signals.forget_all()
 
 
-os.register_at_fork(after_in_child=_after_fork_in_child)
+os.register_at_fork(
+    before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child
+)
 
 
 def _trace(recording: Recording | None, format: str, name: str | None, last: int | None) -> Any:

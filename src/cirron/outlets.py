@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from cirron._recorder import Recorder
     from cirron.sinks import Printer
-    from cirron.spool.cap import SpoolCap
+    from cirron.spool.cap import Dropped, SpoolCap
 
 
 class Outlets:
@@ -44,9 +44,12 @@ class Outlets:
     def _keep_to_cap(self, recorder: Recorder) -> None:
         sealed_bytes = recorder.counters()["bytes_sealed"]
         new_bytes, self._accounted_bytes = sealed_bytes - self._accounted_bytes, sealed_bytes
-        if self._cap is None or new_bytes == 0:
-            return
-        dropped = self._cap.added(new_bytes)
+        if self._cap is not None and (
+            new_bytes > 0 or recorder.closed
+        ):  # at the end hear of all it has removed
+            self._count(self._cap.added(new_bytes), recorder)
+
+    def _count(self, dropped: Dropped, recorder: Recorder) -> None:
         if dropped.batches > 0:
             recorder.count_spool_drops(dropped.batches, dropped.spans, dropped.marks)
             self._dropped["spool_drop_count"] += dropped.batches

@@ -62,8 +62,8 @@ class Recording:
         self._pid = os.getpid()
         self._last_facts: dict[str, Any] = {}
         self._storage = Storage(settings, faults)
-        self._recovered = self._storage.recover()
         self._parts: _Parts | None = self._start(place)
+        self._recovered = self._storage.recover()
         signals.watch(self)
 
     def _start(self, place: Placement) -> _Parts:
@@ -72,12 +72,16 @@ class Recording:
         recorder.set_overhead(*calibrate())
         self.session_id = recorder.session_id
         printer = make_printer(settings.output, faults)
-        outlets = Outlets(self._storage.make_cap(), printer)
+        cap = self._storage.make_cap()
+        outlets = Outlets(cap, printer)
         drain = Drain(recorder, outlets, faults)
         writer = Writer(recorder, drain, settings.flush_interval)
         # A worker's batches lie in the same spool as its parent's, whose sender takes them along.
-        delivers = self._storage.has_folders and self.lineage is None
-        sender = make_sender(settings, self.session_id, faults) if delivers else None
+        sender = (
+            make_sender(settings, self.session_id, faults, cap.removed)
+            if cap and self.lineage is None
+            else None
+        )
         supervisor = Supervisor((task for task in (writer, printer, sender) if task is not None), faults)
         return _Parts(recorder, drain, outlets, supervisor, writer, printer, sender)
 
@@ -117,6 +121,7 @@ class Recording:
         if live is not None:
             self._stop_writer(live)
             live.drain.resolve(block=True)
+            live.drain.look_after_journal()
             self._close_recorder(live, ended)
             live.drain.pass_on()
             self._storage.recover()  # what workers left that were killed; so it is delivered too
@@ -145,6 +150,25 @@ class Recording:
             self._faults.note(SPOOL, error, f"{consequence} ({way_out(error)})")
         except Exception as error:  # noqa: BLE001 - the program ends as it would have without us
             self._faults.note("close", error, "the last batch could not be written")
+
+    # ---- what a fork asks for ----
+
+    def threads(self) -> int:
+        """How many threads of this process belong to the session."""
+        live = self._live
+        return 0 if live is None else live.supervisor.threads()
+
+    def pause_threads(self) -> None:
+        """End the session's threads until `resume_threads`; recording goes on."""
+        live = self._live
+        if live is not None:
+            live.supervisor.pause()
+
+    def resume_threads(self) -> None:
+        """Start the session's threads again."""
+        live = self._live
+        if live is not None:
+            live.supervisor.resume()
 
     # ---- what a signal asks for; see cirron.signals ----
 

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 class _Default(Cirron):
     """The instance behind the functions of the module, whose `scope` and `mark` are the native ones."""
 
-    _announcement: Announcement | None = None
+    def __init__(self) -> None:
+        self._set_up({})
+        self._announcement: Announcement | None = None
 
     def _record_into(self, recorder: _recorder.Recorder | None) -> None:
         _recorder.set_default(recorder)

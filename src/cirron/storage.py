@@ -53,6 +53,10 @@ class Storage:
             return []
         try:
             outcomes = seal_dead_journals(self._settings.spool_dir)
+        except OSError as error:
+            consequence = "journals of earlier sessions could not be looked at"
+            self._faults.note(SPOOL, error, f"{consequence} ({way_out(error)})")
+            return []
         except Exception as error:  # noqa: BLE001 - an old journal must not keep a new session from starting
             self._faults.note("recovery", error, "journals of earlier sessions could not be looked at")
             return []
@@ -89,7 +93,7 @@ class Storage:
 
     def make_cap(self) -> SpoolCap | None:
         """What keeps the spool within its size; None where there is no spool."""
-        if not self.has_spool:
+        if not self.has_folders:
             return None
         cap = SpoolCap(self._settings.output_dir, self._settings.spool_max_bytes, self._faults)
         cap.start()

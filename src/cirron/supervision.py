@@ -23,6 +23,10 @@ MAX_DEATHS = 3
 DEATHS_WITHIN_S = 60.0
 FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 30.0
+PAUSE_S = 0.1  # for a thread to get out of the way of a fork
+
+THREADS = "threads"  # the place of faults with starting threads
+NOT_STARTED = "a thread could not be started, so call cirron.flush() now and then; the end writes the rest"
 
 
 class Bell:
@@ -80,6 +84,8 @@ class _Post:
         self.dismissed = False
         self._faults = faults
         self._finishing = False
+        self._paused = False
+        self._has_paused = False
         self._busy_since_s: float | None = None
         self._deaths: deque[float] = deque(maxlen=MAX_DEATHS)
         self._thread: threading.Thread | None = None
@@ -112,11 +118,10 @@ class _Post:
         try:
             thread.start()
         except (RuntimeError, MemoryError) as error:
-            self._faults.note(
-                self.task.name, error, self._said(f"could not start its {self.task.name} thread")
-            )
+            self._faults.note(THREADS, error, NOT_STARTED)
             return
         self._thread = thread
+        self._faults.over(THREADS)
 
     def count_death(self) -> None:
         """Note that the thread is gone, and when there shall be another."""
@@ -149,13 +154,30 @@ class _Post:
                     self.task.work()
                     self._busy_since_s = None
         except BaseException as error:  # noqa: BLE001 - nothing of ours may reach threading.excepthook
-            self._faults.note(self.task.name, error, self._said(f"had its {self.task.name} thread die"))
+            self._faults.note(
+                self.task.name,
+                error,
+                f"the {self.task.name} thread died and is replaced; nothing recorded is lost meanwhile",
+            )
 
     def _goes_on(self) -> bool:
+        if self._paused:
+            self._has_paused = True
+            return False
         return not self.dismissed or (self._finishing and self.task.has_more())
 
-    def _said(self, what: str) -> str:
-        return f"cirron {what}; it tries again by itself, and nothing recorded is lost meanwhile"
+    def pause(self) -> None:
+        """Ask the thread to end, until `resume`."""
+        self._paused = True
+        self.task.wake()
+
+    def resume(self) -> None:
+        """Go on after `pause`, with a new thread unless the old one did not come to its end."""
+        self._paused = False
+        if not self.dismissed and self._has_paused:
+            self.join(PAUSE_S)
+            self._has_paused = False
+            self.start()
 
 
 class _Watch:
@@ -254,6 +276,24 @@ class Supervisor:
         post = next(post for post in self._posts if post.task is task)
         post.dismiss(finish=finish)
         return post.join(timeout_s)
+
+    def pause(self) -> None:
+        """End all threads for a moment, those at least that are not in the middle of something long."""
+        posts = (self._watch_post, *self._posts)
+        for post in posts:
+            post.pause()
+        deadline_s = time.monotonic() + PAUSE_S
+        for post in posts:
+            post.join(deadline_s - time.monotonic())
+
+    def resume(self) -> None:
+        """The opposite of `pause`."""
+        for post in (*self._posts, self._watch_post):
+            post.resume()
+
+    def threads(self) -> int:
+        """How many threads are there."""
+        return sum(post.is_alive for post in (*self._posts, self._watch_post))
 
     def states(self) -> dict[str, str]:
         """For each task by name `running`, `dead`, `ended`, or how long it has been hung."""

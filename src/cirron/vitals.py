@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+TYPE_CHECKING = False  # as in cirron.instance
+if TYPE_CHECKING:
+    from typing import Any
 
-from cirron.faults import Faults
-from cirron.recording import Recording
+    from cirron.faults import Faults
+    from cirron.recording import Recording
 
 AT_REST: dict[str, Any] = {
     "enabled": False,

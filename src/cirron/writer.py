@@ -62,7 +62,7 @@ class Drain:
         started_ns = time.perf_counter_ns()
         self.resolve(block)
         self._seal(timeout_s)
-        self._look_after_journal()
+        self.look_after_journal()
         self.pass_on()
         self.latency_ns = time.perf_counter_ns() - started_ns
 
@@ -114,7 +114,8 @@ class Drain:
         except Exception as error:  # noqa: BLE001 - whatever it is, the next pass tries again
             self._faults.note("drain", error, "a batch could not be written, and waits for the next try")
 
-    def _look_after_journal(self) -> None:
+    def look_after_journal(self) -> None:
+        """Tell the user when a kill would lose more than it has to."""
         kind = self._recorder.journal_kind
         if kind not in JOURNALS_AS_WANTED:
             self._faults.note(

@@ -354,10 +354,8 @@ def test_where_no_number_can_be_shared_each_keeps_its_own_and_the_cap_holds(root
     assert len(left) + lost == 1000
     assert len(left) <= 105
     assert listings.count <= 2 * (1 + 1000 // 5)
-    assert [record.levelno for record in caplog.records].count(
-        logging.WARNING
-    ) == 2  # that, and the full spool
-    assert "cannot be shared" in caplog.text
+    assert [record.levelno for record in caplog.records].count(logging.WARNING) == 1  # of the full spool
+    assert faults.counts()["spool cap"] >= 1000
 
 
 def test_what_others_write_is_noticed_where_no_number_can_be_shared(root):
@@ -375,7 +373,7 @@ def test_obstacles_of_other_kinds_are_survived(root, faults, obstacle):
     else:
         cap = started(root / "usage" / "below", faults)
     assert cap.added(1000) == Dropped()
-    assert faults.counts()["spool"] > 0
+    assert sum(faults.counts().values()) > 0
 
 
 def test_a_folder_that_vanishes_costs_nothing_and_is_taken_up_again_when_it_is_back(root, faults):

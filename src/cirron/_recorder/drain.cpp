@@ -48,7 +48,7 @@ void append_member(std::string& out, const char* key, uint64_t number) {
     out += "\"" + std::string(key) + "\":" + std::to_string(std::min<uint64_t>(number, INT64_MAX));
 }
 
-std::string text_attr(const char* key, const std::string& value) {
+std::string text_attr(const char* key, std::string_view value) {
     TextBuffer json;
     append_json_text(json, value);
     return "\"" + std::string(key) + "\":" + std::string(json.text());
@@ -95,21 +95,50 @@ void Drain::collect() {
     for (const Target& target : targets) collect_ring(target.ring, target.head);
 }
 
-void Drain::run_to_end(const std::string& ended) {
+void Drain::run_to_end() {
     collect();
     for_each_open([&](SpanFields span) {
         span.extra_attrs = "\"cirron.interrupted\":true";
         encoder_.add_span(span);
     });
-    SpanFields session = session_fields();
-    session.extra_attrs = text_attr("cirron.ended", ended);
-    if (options_.recovered) {
-        session.extra_attrs += ",\"cirron.interrupted\":true";
-    } else {
-        session.end_ticks = now_ticks();
-    }
-    encoder_.add_session_span(session);
+    encoder_.add_session_span(ended_session_fields());
     seal(true);
+}
+
+SpanFields Drain::ended_session_fields() const {
+    const Ending& ending = journal_.header().ending;
+    SpanFields session = session_fields();
+    if (uint64_t ticks = ending.ticks.load(std::memory_order_acquire)) {
+        session.end_ticks = ticks;
+        session.extra_attrs = text_attr("cirron.ended", {ending.text, strnlen(ending.text, sizeof ending.text)});
+    } else {
+        session.extra_attrs = "\"cirron.ended\":\"killed\",\"cirron.interrupted\":true";
+    }
+    return session;
+}
+
+void Drain::give_up_unrecoverable() {
+    for (RingBlock* ring : journal_.ring_blocks()) {
+        if (!journal_.is_recoverable(ring)) give_up(ring);
+    }
+}
+
+void Drain::give_up(RingBlock* ring) {
+    uint64_t spans = std::exchange(ring->spans_in_flight, 0) + std::exchange(ring->spans_overtaken, 0);
+    uint64_t marks = std::exchange(ring->marks_in_flight, 0) + std::exchange(ring->marks_overtaken, 0);
+    spans_.fetch_sub(spans, std::memory_order_relaxed);  // encoded, and in no batch after all
+    marks_.fetch_sub(marks, std::memory_order_relaxed);
+    uint64_t head = ring->head.load(std::memory_order_acquire);
+    uint64_t from = ring->read.exchange(head);
+    while (from < head) {
+        RecordHeader record;
+        std::memcpy(&record, ring->at(from), sizeof record);
+        spans += record.kind == RecordKind::kSpan;
+        marks += record.kind == RecordKind::kMark;
+        from += record.cells;
+    }
+    ring->spans_dropped.fetch_add(spans, std::memory_order_relaxed);
+    ring->marks_dropped.fetch_add(marks, std::memory_order_relaxed);
 }
 
 std::string Drain::open_spans() const {
@@ -321,8 +350,8 @@ std::string Drain::batch_preamble(uint64_t created_ns, const std::string& batch_
 
 void Drain::append_counters(std::string& out) const {
     const JournalHeader& header = journal_.header();
-    uint64_t spans_dropped = 0;
-    uint64_t marks_dropped = 0;
+    uint64_t spans_dropped = header.spans_dropped.load(std::memory_order_relaxed);
+    uint64_t marks_dropped = header.marks_dropped.load(std::memory_order_relaxed);
     for (RingBlock* ring : journal_.ring_blocks()) {
         spans_dropped += ring->spans_dropped.load(std::memory_order_relaxed);
         marks_dropped += ring->marks_dropped.load(std::memory_order_relaxed);

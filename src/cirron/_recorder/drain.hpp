@@ -37,9 +37,11 @@ class Drain {
     // Seals all that was committed before the call; returns the batches written. Throws SystemError when one could not
     // be written; what was collected is kept and tried again by the next call.
     uint64_t run();
-    // The last run: also seals the scopes still open, as interrupted, and the session span; `ended` becomes its
-    // attribute cirron.ended. No thread may write to the journal any more.
-    void run_to_end(const std::string& ended);
+    // The last run: also seals the scopes still open, as interrupted, and the session span, which says how the session
+    // ended: `killed` unless the journal knows better. No thread may write to the journal any more.
+    void run_to_end();
+    // After a last run that failed: counts as dropped what is not sealed and lies in no journal for a recovery.
+    void give_up_unrecoverable();
     // The spans open now, as a JSON array. Nothing may open or close meanwhile.
     std::string open_spans() const;
 
@@ -67,6 +69,8 @@ class Drain {
     void encode_mark(const RingBlock* ring, uint64_t position, const char* record);
     bool is_waiting(RingBlock* ring, uint64_t position) const;
     SpanFields session_fields() const;
+    SpanFields ended_session_fields() const;
+    void give_up(RingBlock* ring);
     // The open scopes, for each of which `add` is called.
     template <typename Add>
     void for_each_open(Add add) const;

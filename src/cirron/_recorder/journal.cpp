@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -77,6 +78,7 @@ bool Journal::open_new_file(const std::string& path) {
         bool locked = flock(fd, LOCK_EX) == 0 && fstat(fd, &status) == 0;
         if (locked && status.st_nlink > 0) {
             fd_ = fd;
+            file_ = id_of(status);
             path_ = path;
             unpublished_ = unpublished;
             return true;
@@ -98,8 +100,7 @@ void Journal::publish() {
 void Journal::give_up_file() {
     if (fd_ < 0) return;
     unlink();
-    close(fd_);
-    fd_ = -1;
+    close_file();
     path_.clear();
     kind_.erase(0, std::string("partly ").size());
 }
@@ -116,6 +117,7 @@ std::unique_ptr<Journal> Journal::open_dead(const std::string& path) {
     struct stat status;
     if (fstat(journal->fd_, &status) != 0) throw SystemError{errno, path};
     if (status.st_nlink == 0) return nullptr;  // recovered and removed between our open and our lock
+    journal->file_ = id_of(status);
     auto bytes = static_cast<uint64_t>(status.st_size);
     if (bytes < kHeaderBytes) throw FormatError{"it is shorter than a journal's header"};
     journal->map_existing_blocks(bytes);
@@ -128,7 +130,7 @@ void Journal::map_existing_blocks(uint64_t file_bytes) {
     uint64_t bytes = file_bytes / kBlockAlign * kBlockAlign;
     void* base = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd_, 0);
     if (base == MAP_FAILED) throw SystemError{errno, path_};
-    mappings_.push_back({base, bytes});
+    mappings_.push_back({base, bytes, true});
     header_ = static_cast<JournalHeader*>(base);
     check_header(*header_);
     for (uint64_t at = kHeaderBytes; at < bytes;) {
@@ -173,12 +175,22 @@ bool Journal::adopt_block(BlockHeader* block) {
 Journal::~Journal() {
     if (!unpublished_.empty()) unlink();
     for (const Mapping& mapping : mappings_) munmap(mapping.address, mapping.bytes);
-    if (fd_ >= 0) close(fd_);
+    close_file();
+}
+
+bool Journal::has_descriptor() const {
+    struct stat status;
+    return fd_ >= 0 && fstat(fd_, &status) == 0 && id_of(status) == file_;
+}
+
+void Journal::close_file() {
+    if (has_descriptor()) close(fd_);
+    fd_ = -1;
 }
 
 void* Journal::map_grown_file(uint64_t bytes) {
     if (fd_ < 0) return nullptr;
-    int code = reserve(fd_, file_bytes_, bytes);
+    int code = has_descriptor() ? reserve(fd_, file_bytes_, bytes) : EBADF;
     if (code != 0) {
         kind_ = std::string("partly anonymous (") + std::strerror(code) + ")";
         return nullptr;
@@ -194,11 +206,12 @@ void* Journal::map_grown_file(uint64_t bytes) {
 
 BlockHeader* Journal::add_block(uint64_t bytes) {
     void* address = map_grown_file(bytes);
-    if (address == nullptr) {
+    bool is_file = address != nullptr;
+    if (!is_file) {
         address = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         if (address == MAP_FAILED) throw std::bad_alloc();
     }
-    mappings_.push_back({address, bytes});
+    mappings_.push_back({address, bytes, is_file});
     return static_cast<BlockHeader*>(address);
 }
 
@@ -256,11 +269,18 @@ std::vector<FramesBlock*> Journal::frames_blocks() const {
     return frames_;
 }
 
-bool Journal::is_intact() const {
-    struct stat mapped, named;
-    if (fd_ < 0) return true;
-    return fstat(fd_, &mapped) == 0 && stat(path_.c_str(), &named) == 0 && mapped.st_dev == named.st_dev &&
-           mapped.st_ino == named.st_ino;
+bool Journal::path_names_file() const {
+    struct stat status;
+    return fd_ >= 0 && stat(path_.c_str(), &status) == 0 && id_of(status) == file_;
+}
+
+bool Journal::is_intact() const { return fd_ < 0 || path_names_file(); }
+
+bool Journal::is_recoverable(const void* block) const {
+    std::lock_guard lock(mutex_);
+    auto is_its = [&](const Mapping& mapping) { return mapping.address == block; };
+    auto mapping = std::find_if(mappings_.begin(), mappings_.end(), is_its);
+    return mapping != mappings_.end() && mapping->is_file && path_names_file();
 }
 
 void Journal::unlink() {
@@ -274,8 +294,7 @@ void Journal::abandon_in_child() {
     for (const Mapping& mapping : mappings_) {
         mmap(mapping.address, mapping.bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
     }
-    close(fd_);
-    fd_ = -1;
+    close_file();
 }
 
 }  // namespace cirron

@@ -1,6 +1,8 @@
 // The journal: a file, mapped block by block, that outlives its process. Owns the mappings and the file lock.
 #pragma once
 
+#include <sys/stat.h>
+
 #include <memory>
 #include <mutex>
 #include <string>
@@ -54,6 +56,8 @@ class Journal {
 
     // Whether the path still names the file that is mapped; true as well when there is no file.
     bool is_intact() const;
+    // Whether whoever recovers the journal would find this block.
+    bool is_recoverable(const void* block) const;
     // Removes the file; the mappings stay until destruction.
     void unlink();
     // After fork() in the child: gives the file back to the parent without a trace.
@@ -63,9 +67,21 @@ class Journal {
     struct Mapping {
         void* address;
         uint64_t bytes;
+        bool is_file;
+    };
+    struct FileId {
+        dev_t device = 0;
+        ino_t inode = 0;
+        bool operator==(const FileId&) const = default;
     };
 
     Journal() = default;
+    static FileId id_of(const struct stat& status) { return {status.st_dev, status.st_ino}; }
+    // False when the program has closed the descriptor, as daemons close all there are; the number may be a file of
+    // its own by now. Mappings and lock stay.
+    bool has_descriptor() const;
+    void close_file();
+    bool path_names_file() const;
     bool open_new_file(const std::string& path);
     void give_up_file();
     void map_existing_blocks(uint64_t file_bytes);
@@ -79,6 +95,7 @@ class Journal {
     std::string kind_ = "file";
     std::string damage_;
     int fd_ = -1;
+    FileId file_;
     uint64_t file_bytes_ = 0;
     JournalHeader* header_ = nullptr;
     std::vector<Mapping> mappings_;

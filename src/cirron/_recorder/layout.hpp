@@ -201,15 +201,25 @@ struct SessionFacts {
     char batch_fields[4096];
 };
 
+// How a session ended, written before its last batch, which may fail.
+struct Ending {
+    std::atomic<uint64_t> ticks;  // 0: it has not ended; else the text is whole
+    char text[kMaxText];
+};
+
 struct JournalHeader {
     uint64_t magic;
     uint32_t version;
     uint32_t reserved;
     SessionFacts session;
     uint64_t session_checksum;
+    Ending ending;
     std::atomic<uint64_t> heartbeat_wall_ns;  // for readers on other hosts, where a file lock may tell nothing
     std::atomic<uint64_t> scopes_too_deep;
     std::atomic<uint64_t> marks_rejected;
+    // Dropped without ever being in a ring, or with a ring that nobody can recover; those of the rings come on top.
+    std::atomic<uint64_t> spans_dropped;
+    std::atomic<uint64_t> marks_dropped;
     // What this session removed from its spool, sealed already, to keep within the spool's size limit.
     std::atomic<uint64_t> spool_batches_dropped;
     std::atomic<uint64_t> spool_spans_dropped;

@@ -52,7 +52,7 @@ void close_item(LoopIterator* self, uint64_t ticks, PyObject* error) {
 }
 
 void open_item(LoopIterator* self, Recorder* recorder, uint64_t ticks) {
-    guarded(recorder, "loop", [&] {
+    bool opened = guarded(recorder, "loop", [&] {
         Opening opening;
         opening.name = recorder->names().number_of(self->unit->name);
         opening.index = self->index;
@@ -60,6 +60,7 @@ void open_item(LoopIterator* self, Recorder* recorder, uint64_t ticks) {
         opening.is_epoch = self->unit->is_epoch;
         self->open = {recorder->open(opening, ticks), recorder->registration()};
     });
+    if (!opened) recorder->count_lost_span();
 }
 
 void turn_to_next_item(LoopIterator* self, Recorder* recorder) {

@@ -210,7 +210,8 @@ PyObject* make_mark(RecorderObject* bound, PyObject* const* args, Py_ssize_t cou
     PyObject* object = bound != nullptr ? reinterpret_cast<PyObject*>(bound) : default_recorder_object();
     Owned keep(is_all_atoms(args, count, keywords) ? nullptr : Py_NewRef(object));
     bool passed = true;
-    guarded(recorder, "mark", [&] { passed = record_mark(recorder, args, count, keywords); });
+    if (!guarded(recorder, "mark", [&] { passed = record_mark(recorder, args, count, keywords); }))
+        recorder->count_lost_mark();
     if (!passed) return nullptr;
     Py_RETURN_NONE;
 }

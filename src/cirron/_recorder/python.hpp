@@ -71,17 +71,19 @@ class ErrorAside {
 // A path in the file system's encoding. False with an exception set when it is none.
 bool read_path(PyObject* object, std::string& path);
 
-// Runs `operation` and counts what it throws: nothing of ours may reach the user's program.
+// Runs `operation` and counts what it throws: nothing of ours may reach the user's program. False when it threw.
 template <typename Operation>
-void guarded(Recorder* recorder, const char* place, Operation operation) {
+bool guarded(Recorder* recorder, const char* place, Operation operation) {
     try {
         operation();
+        return true;
 #ifdef __GLIBCXX__
     } catch (const abi::__forced_unwind&) {
         throw;  // a thread that is being ended, as the interpreter does with daemon threads when it ends itself
 #endif
     } catch (...) {
         recorder->count_internal_error(place);
+        return false;
     }
 }
 

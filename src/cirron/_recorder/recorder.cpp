@@ -300,7 +300,10 @@ uint32_t Recorder::depth() {
 Frame* Recorder::open(const Opening& opening, uint64_t ticks) {
     ThreadState* thread = here();
     Stack* stack = thread->stack;
-    if (stack == nullptr) return nullptr;
+    if (stack == nullptr) {
+        count_lost_span();
+        return nullptr;
+    }
     if (stack->is_full()) return open_ghost(thread, stack);
     Frame* frame = take_frame(thread, opening.attrs.size);
     frame->id = next_id(thread);
@@ -418,7 +421,7 @@ uint64_t Recorder::ticks_to_ns(uint64_t ticks) const {
 void Recorder::mark(uint32_t name, const Scalar& value, bool is_summary, AttrBytes attrs) {
     ThreadState* thread = here();
     Stack* stack = thread->stack;
-    if (stack == nullptr) return;
+    if (stack == nullptr) return count_lost_mark();
     uint32_t text_bytes = value.type == ValueType::kText ? padded(static_cast<uint32_t>(value.text.size())) : 0;
     uint32_t cells = cells_for(sizeof(MarkRecord) + text_bytes + attrs.size);
     char* at = thread->ring.reserve(cells);
@@ -487,12 +490,27 @@ void Recorder::close_session(const std::string& ended, std::optional<double> tim
     names_->clear_cache();
     stacks_.clear();
     deferred_.give_up();
-    // When it throws, the journal stays, and whoever comes next recovers it.
-    without_gil([&] {
-        auto lock = lock_drain(timeout_s);
-        drain_->run_to_end(ended);
-        journal_->unlink();
-    });
+    note_ending(ended);
+    without_gil([&] { seal_the_end(timeout_s); });
+}
+
+void Recorder::note_ending(const std::string& ended) {
+    Ending& ending = journal_->header().ending;
+    std::string_view text = cut_text(ended, kMaxText);
+    std::memcpy(ending.text, text.data(), text.size());
+    ending.ticks.store(now_ticks(), std::memory_order_release);
+}
+
+// When it throws, the journal stays, and whoever comes next recovers it.
+void Recorder::seal_the_end(std::optional<double> timeout_s) {
+    auto lock = lock_drain(timeout_s);
+    try {
+        drain_->run_to_end();
+    } catch (...) {
+        drain_->give_up_unrecoverable();
+        throw;
+    }
+    journal_->unlink();
 }
 
 // The closing thread itself may come here, in a signal handler or a finalizer that runs meanwhile.
@@ -592,9 +610,11 @@ void Recorder::count_rejected_mark(std::string warning) {
     if (!std::exchange(warned_rejected_, true)) warnings_.push_back(std::move(warning));
 }
 
-void Recorder::count_internal_error(const char* place) {
+// Also where memory is out; there the loss itself is in the journal's counters.
+void Recorder::count_internal_error(const char* place) try {
     std::lock_guard lock(notes_mutex_);
     ++internal_errors_[place];
+} catch (const std::bad_alloc&) {
 }
 
 void Recorder::count_spool_drops(uint64_t batches, uint64_t spans, uint64_t marks) {
@@ -626,6 +646,8 @@ Recorder::Counters Recorder::counters() {
     counters.drained = drain_->totals();
     counters.batches_forgotten = drain_->kept().forgotten();
     const JournalHeader& header = journal_->header();
+    counters.spans_dropped = header.spans_dropped.load(std::memory_order_relaxed);
+    counters.marks_dropped = header.marks_dropped.load(std::memory_order_relaxed);
     counters.scopes_too_deep = header.scopes_too_deep.load(std::memory_order_relaxed);
     counters.marks_rejected = header.marks_rejected.load(std::memory_order_relaxed);
     for (RingBlock* ring : journal_->ring_blocks()) {

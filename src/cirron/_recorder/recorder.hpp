@@ -126,6 +126,9 @@ class Recorder {
     void set_overhead(uint64_t scope_ns, uint64_t mark_ns);
     void count_rejected_mark(std::string warning);
     void count_internal_error(const char* place);
+    // Of what was to be recorded and is in no ring.
+    void count_lost_span() { journal_->header().spans_dropped.fetch_add(1, std::memory_order_relaxed); }
+    void count_lost_mark() { journal_->header().marks_dropped.fetch_add(1, std::memory_order_relaxed); }
     // What was removed from the spool to keep within its limit.
     void count_spool_drops(uint64_t batches, uint64_t spans, uint64_t marks);
     // Whether a recovery would find the journal, if there is a file.
@@ -177,6 +180,8 @@ class Recorder {
     void write_span(ThreadState* state, Frame* frame, uint64_t ticks, AttrBytes attrs);
     void write_failed_span(ThreadState* state, Frame* frame, uint64_t ticks, PyObject* error);
     void populate_rings();
+    void note_ending(const std::string& ended);
+    void seal_the_end(std::optional<double> timeout_s);
     std::unique_lock<std::timed_mutex> lock_drain(std::optional<double> timeout_s);
     void wait_for_close(std::optional<double> timeout_s);
 

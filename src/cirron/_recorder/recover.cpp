@@ -60,7 +60,7 @@ RecoveredFacts seal_dead(Journal& journal, const std::string& spool_dir, bool fs
     if (!journal.damage().empty()) drain.report_damage(journal.damage());
     bool was_closed = drain.settle();
     rewind_rings(journal, drain);
-    if (!was_closed) drain.run_to_end("killed");
+    if (!was_closed) drain.run_to_end();
     return {drain.session_id(), journal.header().session.pid, drain.totals(), drain.damage()};
 }
 

@@ -70,7 +70,7 @@ PyObject* enter(Scope* self) {
     Recorder* recorder;
     if (!find_target(self->bound, recorder)) return nullptr;
     if (recorder != nullptr) {
-        guarded(recorder, "scope enter", [&] {
+        bool opened = guarded(recorder, "scope enter", [&] {
             Opening opening;
             opening.name = recorder->names().number_of(self->name);
             opening.index = self->index;
@@ -81,6 +81,7 @@ PyObject* enter(Scope* self) {
                 open_with_attrs(self, recorder, opening);
             }
         });
+        if (!opened) recorder->count_lost_span();
     }
     return Py_NewRef(reinterpret_cast<PyObject*>(self));
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ from cirron.faults import Faults
 
 PLACE = "snapshot file"
 MAX_FAILURES = 8  # after which its batches no longer wait for a file; whenever they are tried, so is the file
+_OURS = re.compile(r"snapshots/([0-9a-f]{32})/[^/]+", re.ASCII)
 _NO_SNAPSHOTS = b'"snapshots":[]}'  # how a batch without any ends
 
 
@@ -81,15 +83,15 @@ class Blobs:
 
     def _resolved(self, uri: str) -> Blob | None:
         """The file meant by a URI, if that is one of ours: `snapshots/<span_id>/<file>`, and really there."""
-        parts = uri.split("/")
-        if "://" in uri or len(parts) != 3 or parts[0] != "snapshots":
+        match = _OURS.fullmatch(uri)
+        if match is None:
             return None
-        path = self._output_dir.joinpath(*parts)
+        path = self._output_dir / uri
         try:
             inside = path.resolve().is_relative_to(self._output_dir.resolve() / "snapshots")
         except (OSError, RuntimeError, ValueError):  # links in a circle, a zero byte
             return None
-        return Blob(parts[1], path) if inside and path.is_file() and ".." not in parts else None
+        return Blob(match[1], path) if inside and path.is_file() else None
 
     def _send(self, blob: Blob) -> Outcome:
         try:

@@ -133,8 +133,9 @@ class SpoolCap:
         except BlockingIOError:  # whoever holds it may be making room; ours is added next time
             if sum(self._unsettled) > self._slack_bytes:
                 self._settle_alone()
-        except OSError as error:
-            self._note(error, "the size of the spool cannot be shared, so each process counts for itself")
+        except OSError:  # each process then counts for itself, about which nobody need be told
+            if self._faults is not None:
+                self._faults.count("spool cap")
             self._settle_alone()
 
     def _settled(self, held: HeldUsage) -> int:
