@@ -27,9 +27,10 @@ if TYPE_CHECKING:
     from cirron.spool import Batch
 
 STOP_S = 5.0  # for a thread to finish its round
-PRINT_S = 2.0  # for what is left at the end of a session to be printed,
-SEND_S = 3.0  # and to be sent
-SIGNAL_S = 5.0  # for a pass of the writer that a signal finds under way
+CLOSE_S = 30.0  # for everything that is left at the end of a session to be written,
+PRINT_S = 2.0  # printed,
+SEND_S = 3.0  # and sent
+SIGNAL_S = 10.0  # for it to be written when a signal has come: whoever sent that will not wait for long
 
 
 class _Parts(NamedTuple):
@@ -75,7 +76,7 @@ class Recording:
         cap = self._storage.make_cap()
         outlets = Outlets(cap, printer)
         drain = Drain(recorder, outlets, faults)
-        writer = Writer(recorder, drain, settings.flush_interval)
+        writer = Writer(recorder, drain, self._storage, settings.flush_interval)
         # A worker's batches lie in the same spool as its parent's, whose sender takes them along.
         sender = (
             make_sender(settings, self.session_id, faults, cap.removed)
@@ -119,18 +120,23 @@ class Recording:
         """
         live = self._live
         if live is not None:
-            self._stop_writer(live)
-            live.drain.resolve(block=True)
-            live.drain.look_after_journal()
-            self._close_recorder(live, ended)
-            live.drain.pass_on()
-            self._storage.recover()  # what workers left that were killed; so it is delivered too
-            self._let_go(live)
+            self._close(live, ended, CLOSE_S)
 
-    @staticmethod
-    def _stop_writer(live: _Parts) -> None:
+    def _close(self, live: _Parts, ended: str, timeout_s: float) -> None:
         live.supervisor.stop_watching(STOP_S)
-        live.supervisor.stop(live.writer, STOP_S)
+        live.writer.end_with(ended)
+        # The writer does it, so that a disk that hangs cannot hold up the thread that asks.
+        if live.supervisor.stop(live.writer, timeout_s, finish=True):
+            live.writer.end_now()  # unless it has: where no thread could be started
+            self._let_go(live)
+            self._last_facts = self._facts(live)
+        else:
+            hung = TimeoutError(f"nothing was written for {timeout_s:.0f} s")
+            self._faults.note(
+                SPOOL, hung, f"the session's last records stay in its journal ({way_out(hung)})"
+            )
+            self._let_go(live)
+        self._parts = None  # the recorder's memory is free from here on, even while a handle is kept
 
     def _let_go(self, live: _Parts) -> None:
         if live.printer is not None:
@@ -139,17 +145,6 @@ class Recording:
             live.supervisor.stop(live.sender, SEND_S, finish=True)
             live.sender.close()
         signals.unwatch(self)
-        self._last_facts = self._facts(live)
-        self._parts = None  # the recorder's memory is free from here on, even while a handle is kept
-
-    def _close_recorder(self, live: _Parts, ended: str) -> None:
-        try:
-            live.recorder.close(ended, STOP_S)
-        except OSError as error:
-            consequence = "the last batch could not be written"
-            self._faults.note(SPOOL, error, f"{consequence} ({way_out(error)})")
-        except Exception as error:  # noqa: BLE001 - the program ends as it would have without us
-            self._faults.note("close", error, "the last batch could not be written")
 
     # ---- what a fork asks for ----
 
@@ -176,15 +171,13 @@ class Recording:
         """Put everything on disk and go on recording."""
         live = self._live
         if live is not None:
-            live.drain.in_signal_handler(SIGNAL_S)
+            live.writer.write_now(SIGNAL_S)
 
     def end_by(self, signal_name: str) -> None:
-        """End the session as far as that is possible in the middle of anything else, before the process ends."""
+        """End the session, before the process ends."""
         live = self._live
         if live is not None:
-            self._stop_writer(live)
-            self._close_recorder(live, ending.by_signal(signal_name))
-            self._let_go(live)
+            self._close(live, ending.by_signal(signal_name), SIGNAL_S)
 
     def expect_exit_by(self, signal_name: str) -> None:
         """A handler of the user's has asked for the end of the program."""

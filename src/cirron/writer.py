@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import errno
 import time
+from collections import deque
+from contextlib import suppress
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
 from cirron.faults import Faults
@@ -12,6 +15,7 @@ if TYPE_CHECKING:
     from cirron._recorder import Recorder
     from cirron._recorder.values import Deferred, Plain
     from cirron.outlets import Outlets
+    from cirron.storage import Storage
 
 
 SPOOL = "spool"  # the place of all faults with the session's folders: one cause, one warning
@@ -52,25 +56,27 @@ class Drain:
         self._outlets = outlets
         self._faults = faults
 
-    def once(self, block: bool, timeout_s: float | None = None) -> None:
+    def once(self, block: bool) -> None:
         """One pass; never raises.
 
         Args:
             block: wait for values that a device still computes, instead of leaving them to a later pass.
-            timeout_s: how long to wait for a pass that another thread is making; None for as long as it takes.
         """
         started_ns = time.perf_counter_ns()
-        self.resolve(block)
-        self._seal(timeout_s)
-        self.look_after_journal()
-        self.pass_on()
+        self._resolve(block)
+        self._seal()
+        self._look_after_journal()
+        self._pass_on()
         self.latency_ns = time.perf_counter_ns() - started_ns
 
-    def in_signal_handler(self, timeout_s: float) -> None:
-        """As much of a pass as may be done in the middle of anything else: what is recorded goes to disk."""
-        self._seal(timeout_s)
+    def last(self, ended: str) -> None:
+        """The last pass, which also ends the session; never raises."""
+        self._resolve(block=True)
+        self._look_after_journal()
+        self._close(ended)
+        self._pass_on()
 
-    def resolve(self, block: bool) -> None:
+    def _resolve(self, block: bool) -> None:
         """Fetch the values of marks from their devices, those that are ready or with `block` all of them."""
         left = 0
         for key, value in self._recorder.take_deferred():
@@ -80,7 +86,7 @@ class Drain:
                 left += 1
         self.deferred_count = left
 
-    def pass_on(self) -> None:
+    def _pass_on(self) -> None:
         """Account for what was sealed, have it printed, and tell the user what the recorder has to say."""
         try:
             self._outlets.pass_on(self._recorder)
@@ -103,18 +109,27 @@ class Drain:
             self._faults.note("deferred value", error, "a mark's value could not be fetched from its device")
             return None
 
-    def _seal(self, timeout_s: float | None) -> None:
+    def _seal(self) -> None:
         try:
-            if self._recorder.drain(timeout_s) > 0:
+            if self._recorder.drain() > 0:
                 self._faults.over(SPOOL)
-        except OSError as error:  # TimeoutError is one too
+        except OSError as error:
             self._faults.note(
                 SPOOL, error, f"a batch could not be written, and waits for the next try ({way_out(error)})"
             )
         except Exception as error:  # noqa: BLE001 - whatever it is, the next pass tries again
             self._faults.note("drain", error, "a batch could not be written, and waits for the next try")
 
-    def look_after_journal(self) -> None:
+    def _close(self, ended: str) -> None:
+        try:
+            self._recorder.close(ended)
+        except OSError as error:
+            consequence = "the last batch could not be written"
+            self._faults.note(SPOOL, error, f"{consequence} ({way_out(error)})")
+        except Exception as error:  # noqa: BLE001 - the program ends as it would have without us
+            self._faults.note("close", error, "the last batch could not be written")
+
+    def _look_after_journal(self) -> None:
         """Tell the user when a kill would lose more than it has to."""
         kind = self._recorder.journal_kind
         if kind not in JOURNALS_AS_WANTED:
@@ -132,15 +147,18 @@ class Drain:
 
 
 class Writer:
-    """The task that drains at every interval, and earlier when a ring fills up."""
+    """The task that drains at every interval, and earlier when a ring fills up or somebody asks."""
 
     name = "writer"
     keeps_disk = True
 
-    def __init__(self, recorder: Recorder, drain: Drain, interval_s: float) -> None:
+    def __init__(self, recorder: Recorder, drain: Drain, storage: Storage, interval_s: float) -> None:
         self._recorder = recorder
         self._drain = drain
+        self._storage = storage
         self._interval_s = interval_s
+        self._waiting: deque[SimpleQueue[None]] = deque()  # for a pass that begins after they asked
+        self._ending: str | None = None
 
     def wait(self) -> None:
         """Return when it is time for a pass."""
@@ -151,9 +169,36 @@ class Writer:
         self._recorder.wake()
 
     def work(self) -> None:
-        """One pass."""
-        self._drain.once(block=False)
+        """One pass, or the last one."""
+        waiting = [self._waiting.popleft() for _ in range(len(self._waiting))]
+        if self._ending is None:
+            self._drain.once(block=False)
+        else:
+            self.end_now()
+        for done in waiting:
+            done.put(None)
 
     def has_more(self) -> bool:
-        """Never: whoever ends the session writes what is left."""
-        return False
+        """Whether the session is still to be ended."""
+        return self._ending is not None and not self._recorder.closed
+
+    def write_now(self, timeout_s: float) -> None:
+        """Return when what is recorded is on disk, or when time is up; for signal handlers."""
+        done: SimpleQueue[None] = (
+            SimpleQueue()
+        )  # which a signal handler may wait for in the middle of anything
+        self._waiting.append(done)
+        self.wake()
+        with suppress(Empty):
+            done.get(timeout=timeout_s)
+
+    def end_with(self, ended: str) -> None:
+        """Have the next round be the last one, unless somebody has said so before."""
+        if self._ending is None:
+            self._ending = ended
+
+    def end_now(self) -> None:
+        """End the session, if that is not done yet."""
+        if self._ending is not None and not self._recorder.closed:
+            self._drain.last(self._ending)
+            self._storage.recover()  # what workers left that were killed, so that it is delivered too

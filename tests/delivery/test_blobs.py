@@ -90,21 +90,22 @@ def test_a_refused_key_stops_before_the_batch(delivery, server, weights):
 @pytest.mark.parametrize(
     "uri",
     [
-        "snapshots/x/missing.safetensors",
+        f"snapshots/{SESSION_ID}/missing.safetensors",
         "snapshots/../secret.txt",
-        "snapshots/x/../../secret.txt",
+        f"snapshots/{SESSION_ID}/../../secret.txt",
         "/etc/hostname",
         "secret.txt",
-        "snapshots/x/link.safetensors",
-        "snapshots/x/loop.safetensors",
-        "snapshots/x/zero\x00.safetensors",
+        f"snapshots/{SESSION_ID}/link.safetensors",
+        f"snapshots/{SESSION_ID}/loop.safetensors",
+        f"snapshots/{SESSION_ID}/zero\x00.safetensors",
+        f"snapshots/{SESSION_ID}/..",
         "s3://bucket/weights.safetensors",
-        "snapshots/x/folder",
+        f"snapshots/{SESSION_ID}/folder",
     ],
 )
 def test_only_files_that_lie_among_the_snapshots_are_sent(uri, delivery, server):
     (delivery.output_dir / "secret.txt").write_text("hunter2")
-    folder = delivery.output_dir / "snapshots" / "x"
+    folder = delivery.output_dir / "snapshots" / SESSION_ID
     folder.mkdir(parents=True)
     (folder / "link.safetensors").symlink_to(delivery.output_dir / "secret.txt")
     (folder / "loop.safetensors").symlink_to("loop.safetensors")

@@ -157,6 +157,17 @@ def test_a_key_that_a_server_repeats_is_not_shown(http, server):
     assert KEY not in "".join(shown)
 
 
+def test_a_key_that_an_answer_of_garbage_repeats_is_not_shown(http, server):
+    def repeat(handler):
+        handler.wfile.write(handler.headers["authorization"].encode() + b"\r\n\r\n")
+        handler.close_connection = True
+
+    server.answers += [repeat]
+    shown = repr(http.deliver(BATCH_ID, SMALL))
+    assert "illegal status line" in shown
+    assert KEY not in shown
+
+
 def test_a_key_cut_off_by_the_limit_of_a_reason_is_not_shown_in_part(http, server):
     server.answers += [(400, {}, b"x" * 185 + KEY.encode())]
     assert KEY[:4] not in repr(http.deliver(BATCH_ID, SMALL))
