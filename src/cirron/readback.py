@@ -17,10 +17,14 @@ CLOCK_SLACK_NS = 60 * 10**9  # the name of a batch never lies further than this 
 
 
 def sealed_batches(output_dir: Path, session_id: str, started_ns: int) -> Iterator[Batch]:
-    """The session's batches: those a server has, then those in the spool, each oldest first."""
-    for folder in (output_dir / "sent" / session_id, output_dir / "spool"):
-        if folder.is_dir():
-            yield from _batches(folder, session_id, started_ns)
+    """The session's batches: those in the spool, and those that a server has."""
+    seen: set[str] = set()
+    # In this order: a batch that is delivered meanwhile moves from the first to the second.
+    for folder in (output_dir / "spool", output_dir / "sent" / session_id):
+        for batch in _batches(folder, session_id, started_ns) if folder.is_dir() else ():
+            if batch.batch_id not in seen:
+                seen.add(batch.batch_id)
+                yield batch
 
 
 def _batches(folder: Path, session_id: str, started_ns: int) -> Iterator[Batch]:

@@ -20,6 +20,9 @@ from cirron.writer import SPOOL, way_out
 MAX_FIELD_CHARACTERS = 256  # of a run id or host name: all fields together have room for 4 KiB in the journal
 
 
+LINE_MAX_BYTES = 512 * KIB  # a line of the event stream shall fit into a pipe at once
+
+
 class Storage:
     """The folders of one session.
 
@@ -77,7 +80,7 @@ class Storage:
             batch_fields=batch_fields(place, settings.run_id, lineage),
             rank=place.rank,
             ring_marks=settings.ring_marks,
-            batch_max_bytes=max(64 * KIB, min(settings.batch_max_bytes, settings.spool_max_bytes // 8)),
+            batch_max_bytes=self._batch_max_bytes(),
             fsync=settings.fsync,
             keep_batches=any(sink in settings.output for sink in ("log", "stdout")),
         )
@@ -90,6 +93,14 @@ class Storage:
                 SPOOL, error, f"there is no journal, so a kill loses the last records ({way_out(error)})"
             )
             return make(journal_dir=None)
+
+    def _batch_max_bytes(self) -> int:
+        """As large as batches may be without one of them being a good part of the spool, or too long a line."""
+        is_line = transport_name(self._settings) == "event_stream"
+        most_bytes = min(
+            LINE_MAX_BYTES if is_line else self._settings.batch_max_bytes, self._settings.spool_max_bytes // 8
+        )
+        return max(64 * KIB, most_bytes)
 
     def make_cap(self) -> SpoolCap | None:
         """What keeps the spool within its size; None where there is no spool."""

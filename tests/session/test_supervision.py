@@ -253,7 +253,7 @@ print(at_fork, sorted(thread.name for thread in threading.enumerate()))
 import logging, os, signal, threading
 import cirron as ci
 from cirron import recording
-recording.STOP_S = 0.2
+recording.SIGNAL_S = 0.2
 handler = logging.StreamHandler()
 logging.getLogger("cirron").addHandler(handler)
 ci.profile(flush_interval=0.01)
