@@ -42,6 +42,7 @@ def measure(only_ours: bool, size: str, folder: Path) -> dict[str, Samples]:
         "sustained": both("sustained", settings.sustained_rounds),
         "drain": both("drain", settings.drain_rounds),
         "slowdown": both("slowdown", settings.loop_rounds),
+        "delivery": interleaved({CIRRON: (pythons[CIRRON], "delivery")}, size, settings.loop_rounds, folder),
         "train": both("train", settings.training_rounds),
         "import": processes.start_milliseconds(pythons, settings.import_rounds, folder),
         "memory": processes.resident_megabytes(pythons, settings.memory_rounds, folder),

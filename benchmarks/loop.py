@@ -23,10 +23,10 @@ def slowdown(ci: Any, window_s: float) -> Callable[[], dict[str, float]]:
     `locked`: that other thread takes a lock as often instead: the price of the GIL, with no recorder.
     """
     window_ns = int(window_s * 1e9)
-    record, lock = _span_burst(ci), _lock_burst()
+    record, lock = span_burst(ci, SPANS_PER_SLICE), _lock_burst()
     kinds: dict[str, Callable[[], tuple[float, float]]] = {
-        "alone": lambda: _window(window_ns, None),
-        "drained": lambda: _window(window_ns, record),
+        "alone": lambda: window(window_ns, None),
+        "drained": lambda: window(window_ns, record),
         "recorded": lambda: _beside(window_ns, record),
         "locked": lambda: _beside(window_ns, lock),
     }
@@ -50,11 +50,11 @@ def _work() -> None:
         total += i * i % 7
 
 
-def _span_burst(ci: Any) -> Burst:
+def span_burst(ci: Any, spans: int) -> Burst:
     scope = ci.scope
 
     def burst() -> None:
-        for _ in range(SPANS_PER_SLICE):
+        for _ in range(spans):
             with scope("step"):
                 pass
 
@@ -72,7 +72,7 @@ def _lock_burst() -> Burst:
     return burst
 
 
-def _window(window_ns: int, burst: Burst | None) -> tuple[float, float]:
+def window(window_ns: int, burst: Burst | None) -> tuple[float, float]:
     """Turns of the loop per second outside the bursts, and spans per second over the whole window."""
     turns = loop_ns = slices = 0
     start_ns = time.perf_counter_ns()
@@ -96,7 +96,7 @@ def _beside(window_ns: int, burst: Burst) -> tuple[float, float]:
     producer = _Producer(burst)
     producer.start()
     start_ns = time.perf_counter_ns()
-    speed, _ = _window(window_ns, None)
+    speed, _ = window(window_ns, None)
     rate = producer.bursts * SPANS_PER_SLICE * 1e9 / (time.perf_counter_ns() - start_ns)
     producer.stop()
     return speed, rate

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import cases, competitors, loop, training
+from benchmarks import cases, competitors, loop, sending, training
 from benchmarks.settings import Settings
 from benchmarks.timing import Case, Gate, Stopwatch
 
@@ -83,6 +83,12 @@ def slowdown(settings: Settings) -> Round:
     return _tidied(loop.slowdown(_profile(), settings.loop_window_s))
 
 
+def delivery(settings: Settings) -> Round:
+    import cirron as ci
+
+    return _tidied(sending.speeds(ci, settings.loop_window_s))
+
+
 def train(settings: Settings) -> Round:
     return _tidied(training.steps(_profile(), settings.training_epochs))
 
@@ -97,6 +103,7 @@ SUITES: dict[str, Suite] = {
         sustained,
         drain,
         slowdown,
+        delivery,
         train,
     )
 }
