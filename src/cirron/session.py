@@ -99,7 +99,8 @@ def profile(
         enabled: False for a handle on which everything does nothing, at almost no cost.
         path: folder to use instead of `./.cirron`.
         output: where records go on this machine: `"spool"` (the default), `"log"` (a line each, on the logger
-            `cirron.records`), `"stdout"`, a list of these, or `"none"`.
+            `cirron.records`), `"stdout"`, a list of these, or `"none"`. Without the spool, `trace()` has only
+            what is open at the moment.
 
     Raises:
         ValueError, TypeError: an argument that is not accepted; the message says what is.

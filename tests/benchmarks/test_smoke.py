@@ -47,6 +47,10 @@ LABELS = """
     Python loop while another thread records 200k spans/s
     spans/s reached there
     the same, the thread only takes a lock
+    Python loop while 20k spans/s are kept in the spool
+    the same, sent to a server that accepts them
+    the same, the server answers 500
+    the same, the server hangs
     training step in NumPy, plain
     training step, 5 scopes and a mark recorded
     overhead of recording it
@@ -79,6 +83,7 @@ def test_the_raw_medians_are_written_beside_the_table(output: Path) -> None:
 
     assert sorted(raw) == ["machine", "medians", "samples", "settings"]
     assert sorted(raw["medians"]) == [
+        "delivery",
         "drain",
         "import",
         "memory",

@@ -107,19 +107,25 @@ void Drain::run_to_end() {
 
 SpanFields Drain::ended_session_fields() const {
     const Ending& ending = journal_.header().ending;
+    uint32_t bytes = std::min<uint32_t>(ending.bytes.load(std::memory_order_acquire), sizeof ending.text);
     SpanFields session = session_fields();
+    session.extra_attrs = text_attr("cirron.ended", bytes == 0 ? "killed" : std::string_view(ending.text, bytes));
     if (uint64_t ticks = ending.ticks.load(std::memory_order_acquire)) {
         session.end_ticks = ticks;
-        session.extra_attrs = text_attr("cirron.ended", {ending.text, strnlen(ending.text, sizeof ending.text)});
     } else {
-        session.extra_attrs = "\"cirron.ended\":\"killed\",\"cirron.interrupted\":true";
+        session.extra_attrs += ",\"cirron.interrupted\":true";
     }
     return session;
 }
 
 void Drain::give_up_unrecoverable() {
-    for (RingBlock* ring : journal_.ring_blocks()) {
+    std::vector<RingBlock*> rings = journal_.ring_blocks();
+    for (RingBlock* ring : rings) {
         if (!journal_.is_recoverable(ring)) give_up(ring);
+    }
+    auto count = [&](const SpanFields&) { journal_.header().spans_dropped.fetch_add(1, std::memory_order_relaxed); };
+    for (FramesBlock* block : journal_.frames_blocks()) {
+        if (!journal_.is_recoverable(block)) for_each_open_in(block, rings, count);
     }
 }
 
@@ -151,10 +157,13 @@ std::string Drain::open_spans() const {
 template <typename Add>
 void Drain::for_each_open(Add add) const {
     std::vector<RingBlock*> rings = journal_.ring_blocks();
-    for (FramesBlock* block : journal_.frames_blocks()) {
-        for (uint32_t i = 0; i < block->count; ++i) {
-            if (is_open(*block->at(i), rings)) add(open_fields(*block->at(i), block->stride));
-        }
+    for (FramesBlock* block : journal_.frames_blocks()) for_each_open_in(block, rings, add);
+}
+
+template <typename Add>
+void Drain::for_each_open_in(FramesBlock* block, const std::vector<RingBlock*>& rings, Add add) {
+    for (uint32_t i = 0; i < block->count; ++i) {
+        if (is_open(*block->at(i), rings)) add(open_fields(*block->at(i), block->stride));
     }
 }
 

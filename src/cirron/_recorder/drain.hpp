@@ -74,6 +74,8 @@ class Drain {
     // The open scopes, for each of which `add` is called.
     template <typename Add>
     void for_each_open(Add add) const;
+    template <typename Add>
+    static void for_each_open_in(FramesBlock* block, const std::vector<RingBlock*>& rings, Add add);
     static SpanFields open_fields(const Frame& frame, uint32_t stride);
 
     void seal(bool closes_session);

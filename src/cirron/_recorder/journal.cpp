@@ -11,6 +11,7 @@
 #include <cstdio>
 #include <cstring>
 #include <new>
+#include <utility>
 
 namespace cirron {
 
@@ -183,6 +184,17 @@ bool Journal::has_descriptor() const {
     return fd_ >= 0 && fstat(fd_, &status) == 0 && id_of(status) == file_;
 }
 
+bool Journal::regain_descriptor() {
+    if (has_descriptor()) return true;
+    int fd = open(path_.c_str(), O_RDWR | O_CLOEXEC);
+    if (fd < 0) return false;
+    int before = std::exchange(fd_, fd);
+    if (has_descriptor()) return true;
+    close(std::exchange(fd_, before));  // another file of that name
+    errno = ENOENT;
+    return false;
+}
+
 void Journal::close_file() {
     if (has_descriptor()) close(fd_);
     fd_ = -1;
@@ -190,7 +202,7 @@ void Journal::close_file() {
 
 void* Journal::map_grown_file(uint64_t bytes) {
     if (fd_ < 0) return nullptr;
-    int code = has_descriptor() ? reserve(fd_, file_bytes_, bytes) : EBADF;
+    int code = regain_descriptor() ? reserve(fd_, file_bytes_, bytes) : errno;
     if (code != 0) {
         kind_ = std::string("partly anonymous (") + std::strerror(code) + ")";
         return nullptr;

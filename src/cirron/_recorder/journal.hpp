@@ -78,8 +78,10 @@ class Journal {
     Journal() = default;
     static FileId id_of(const struct stat& status) { return {status.st_dev, status.st_ino}; }
     // False when the program has closed the descriptor, as daemons close all there are; the number may be a file of
-    // its own by now. Mappings and lock stay.
+    // its own by now. The mappings stay, and with them the lock.
     bool has_descriptor() const;
+    // True when there is a descriptor, if need be a new one. Else errno says why.
+    bool regain_descriptor();
     void close_file();
     bool path_names_file() const;
     bool open_new_file(const std::string& path);

@@ -10,7 +10,7 @@
 namespace cirron {
 
 constexpr uint64_t kJournalMagic = 0x314e524a52524943;  // "CIRRJRN1"
-constexpr uint32_t kJournalVersion = 2;
+constexpr uint32_t kJournalVersion = 3;
 constexpr uint64_t kBlockAlign = 64 * 1024;  // a multiple of every page size in use
 constexpr uint32_t kCellBytes = 16;          // a ring is counted in cells; positions only grow
 constexpr uint32_t kMaxText = 256;           // bytes of a name, a key or a string value
@@ -201,9 +201,10 @@ struct SessionFacts {
     char batch_fields[4096];
 };
 
-// How a session ended, written before its last batch, which may fail.
+// What is known of a session's end before its last batch is written, or in case it never is.
 struct Ending {
-    std::atomic<uint64_t> ticks;  // 0: it has not ended; else the text is whole
+    std::atomic<uint64_t> ticks;  // when it ended; 0: not that anybody knew
+    std::atomic<uint32_t> bytes;  // of the text, 0 while that is written; 0 for good: nobody has said how
     char text[kMaxText];
 };
 

@@ -205,8 +205,9 @@ PyObject* make_mark(RecorderObject* bound, PyObject* const* args, Py_ssize_t cou
     if (!find_target(bound, recorder)) return nullptr;
     if (recorder == nullptr) Py_RETURN_NONE;
     bool recorded = false;
-    guarded(recorder, "mark", [&] { recorded = record_plain_mark(recorder, args, count, keywords); });
-    if (recorded) Py_RETURN_NONE;
+    bool kept = guarded(recorder, "mark", [&] { recorded = record_plain_mark(recorder, args, count, keywords); });
+    if (!kept) recorder->count_lost_mark();
+    if (!kept || recorded) Py_RETURN_NONE;
     PyObject* object = bound != nullptr ? reinterpret_cast<PyObject*>(bound) : default_recorder_object();
     Owned keep(is_all_atoms(args, count, keywords) ? nullptr : Py_NewRef(object));
     bool passed = true;

@@ -140,13 +140,21 @@ class Recorder:
     def counters(self) -> Counters: ...
     def count_spool_drops(self, batches: int, spans: int, marks: int) -> None:
         """Add to what every later batch of this session says was removed from the spool, a recovery's too."""
+    def set_ending(self, ended: str) -> None:
+        """Say what a recovery is to write as `cirron.ended` should the process be killed from now on.
+
+        Without it, or after an empty text, that is `killed`. `close` has its own word; after it this does nothing.
+
+        Args:
+            ended: such as `signal: SIGTERM`; at most 256 bytes are kept.
+        """
     def close(self, ended: str, timeout_s: float | None = None) -> None:
         """Seal all records, write the session span with `cirron.ended` and remove the journal. Idempotent.
 
         Nothing is recorded from here on, even when it raises. A second call returns when the first has.
 
         Args:
-            ended: how the session ended.
+            ended: how the session ended; at most 256 bytes are kept.
             timeout_s: how long to wait for another thread's drain or close; None for as long as it takes.
 
         Raises:

@@ -491,14 +491,21 @@ void Recorder::close_session(const std::string& ended, std::optional<double> tim
     stacks_.clear();
     deferred_.give_up();
     note_ending(ended);
+    journal_->header().ending.ticks.store(now_ticks(), std::memory_order_release);
     without_gil([&] { seal_the_end(timeout_s); });
 }
 
 void Recorder::note_ending(const std::string& ended) {
     Ending& ending = journal_->header().ending;
     std::string_view text = cut_text(ended, kMaxText);
+    ending.bytes.store(0, std::memory_order_relaxed);
+    std::atomic_thread_fence(std::memory_order_release);  // a kill within the copy leaves no mixture of two texts
     std::memcpy(ending.text, text.data(), text.size());
-    ending.ticks.store(now_ticks(), std::memory_order_release);
+    ending.bytes.store(static_cast<uint32_t>(text.size()), std::memory_order_release);
+}
+
+void Recorder::set_ending(const std::string& ended) {
+    if (!closed_) note_ending(ended);
 }
 
 // When it throws, the journal stays, and whoever comes next recovers it.

@@ -103,6 +103,9 @@ class Recorder {
     // Needs the GIL, and releases it while it waits and writes. Returns when the session is closed, by whomever. Throws
     // SystemError when the last batch cannot be written, TimeoutError when another thread was writing for so long.
     void close_session(const std::string& ended, std::optional<double> timeout_s);
+    // How the session will have ended should the process be killed from now on; empty: that is all there is to say.
+    // Needs the GIL.
+    void set_ending(const std::string& ended);
 
     // ---- the drain; callable from any thread, and best without the GIL ----
 

@@ -185,6 +185,16 @@ PyObject* recorder_close(PyObject* self, PyObject* args, PyObject* keywords) {
     });
 }
 
+PyObject* recorder_set_ending(PyObject* self, PyObject* ended) {
+    Py_ssize_t bytes = 0;
+    const char* text = PyUnicode_AsUTF8AndSize(ended, &bytes);
+    if (text == nullptr) return nullptr;
+    return translated([&]() -> PyObject* {
+        recorder_of(self)->set_ending({text, static_cast<size_t>(bytes)});
+        Py_RETURN_NONE;
+    });
+}
+
 // ---- facts --------------------------------------------------------------------------------------------------------
 
 PyObject* recorder_take_warnings(PyObject* self, PyObject*) {
@@ -331,6 +341,7 @@ PyMethodDef g_methods[] = {
     {"open_spans", recorder_open_spans, METH_NOARGS, nullptr},
     {"counters", recorder_counters, METH_NOARGS, nullptr},
     {"count_spool_drops", method(recorder_count_spool_drops), METH_VARARGS | METH_KEYWORDS, nullptr},
+    {"set_ending", recorder_set_ending, METH_O, nullptr},
     {"close", method(recorder_close), METH_VARARGS | METH_KEYWORDS, nullptr},
     {nullptr, nullptr, 0, nullptr},
 };
