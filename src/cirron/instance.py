@@ -18,6 +18,7 @@ from cirron.vitals import vitals
 TYPE_CHECKING = False  # what `typing` calls so, without its milliseconds; checkers know the name
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+    from multiprocessing.util import Finalize
     from typing import Any, TypeVar
 
     from cirron._recorder import Recorder
@@ -139,6 +140,7 @@ class Cirron:
         self._faults = Faults()
         self._profiler: Profiler | None = None
         self._recording: Recording | None = None  # of the latest session, which may be over
+        self._finalize: Finalize | None = None
         _instances.add(self)
 
     def profile(
@@ -266,12 +268,18 @@ class Cirron:
         return Lineage(worker_name(), found.session_id) if found is not None else None
 
     def _end_at_exit(self) -> None:
-        atexit.unregister(self._at_exit)  # a forked child has its parent's registration
+        self._forget_exit()  # a forked child has its parent's registration
         atexit.register(self._at_exit)
         if "multiprocessing.util" in sys.modules:  # whose children end without what atexit has
             from multiprocessing import util
 
-            util.Finalize(None, self._at_exit, exitpriority=-100)
+            self._finalize = util.Finalize(None, self._at_exit, exitpriority=-100)
+
+    def _forget_exit(self) -> None:
+        atexit.unregister(self._at_exit)
+        if self._finalize is not None:
+            self._finalize.cancel()
+            self._finalize = None
 
     def _at_exit(self) -> None:
         profiler, recording = self._profiler, self._recording
@@ -282,7 +290,7 @@ class Cirron:
         with self._lock:
             if profiler is self._profiler:
                 self._profiler = None
-                atexit.unregister(self._at_exit)
+                self._forget_exit()
                 self._record_into(None)
         # Outside of the lock: the writer that is waited for may itself be asking for it, in a logging handler.
         if profiler._recording is not None:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from cirron.spool import Batch
 
 STOP_S = 5.0  # for a thread to finish its round
-CLOSE_S = 30.0  # for everything that is left at the end of a session to be written,
+CLOSE_S = 15.0  # for everything that is left at the end of a session to be written,
 PRINT_S = 2.0  # printed,
 SEND_S = 3.0  # and sent
 SIGNAL_S = 10.0  # for it to be written when a signal has come: whoever sent that will not wait for long
@@ -217,8 +217,8 @@ class Recording:
         }
 
     def _transport(self, live: _Parts) -> str:
-        is_sent = self.lineage is not None or live.sender is not None
-        return transport_name(self.settings) if is_sent and live.supervisor.degraded is None else "file_only"
+        sends = live.sender is not None and live.supervisor.degraded is None
+        return transport_name(self.settings) if sends else "file_only"
 
     @staticmethod
     def _journal(recorder: Recorder) -> str:

@@ -107,7 +107,8 @@ def _from_config_file(path: Path | None) -> tuple[dict[str, Any], list[str]]:
     known = {name: document[key] for key, name in CONFIG_FILE.items() if key in document}
     usable = {name: value for name, value in known.items() if isinstance(value, str) and value}
     return usable, [
-        f"{path}: {key} is {document[key]!r}, where text is expected; it is ignored: correct it or remove it"
+        f"{path}: {key} is of type {type(document[key]).__name__}, where text is expected; it is ignored: "
+        "correct it or remove it"
         for key, name in CONFIG_FILE.items()
         if name in known and name not in usable
     ]

@@ -16,7 +16,7 @@ from typing import Any
 from cirron.settings import Settings
 
 VARIABLE = "CIRRON_PARENT"
-NOT_PASSED_ON = frozenset({"api_key", "api_endpoint", "output"})  # a worker writes; its parent delivers
+NOT_PASSED_ON = frozenset({"api_key", "api_endpoint"})  # a worker writes; its parent delivers
 
 
 @dataclass(frozen=True)
@@ -111,4 +111,5 @@ def _announcement(found: dict[str, Any]) -> Announcement:
     known = {field.name for field in fields(Settings)}
     given = {name: value for name, value in found["settings"].items() if name in known}
     given["output_dir"] = Path(given["output_dir"])
+    given["output"] = tuple(given["output"])
     return Announcement(int(found["pid"]), str(found["session_id"]), Settings(**given))

@@ -196,6 +196,7 @@ class Writer:
         """Have the next round be the last one, unless somebody has said so before."""
         if self._ending is None:
             self._ending = ended
+            self._recorder.set_ending(ended)  # for a recovery, if the last round should never come to its end
 
     def end_now(self) -> None:
         """End the session, if that is not done yet."""

@@ -140,10 +140,10 @@ def test_delivered_batches_of_another_live_session_are_kept_for_it(delivery, dam
 def test_what_is_kept_stays_within_its_size_by_losing_the_oldest(delivery, monkeypatch):
     delivery.write(*range(10), session_id=SESSION_ID)
     size_bytes = next(delivery.spool.iterdir()).stat().st_size
-    monkeypatch.setattr("cirron.delivery.sent.SENT_MAX_BYTES", 3 * size_bytes)
+    monkeypatch.setattr("cirron.delivery.sent.SENT_MAX_BYTES", 4 * size_bytes)
     for _ in range(10):
         take(delivery)
-    assert sent(delivery, SESSION_ID) == [7, 8, 9]
+    assert sent(delivery, SESSION_ID) == [6, 7, 8, 9]  # with the fifth and the eighth, two more had to go
     assert SENT_MAX_BYTES == 128 * 1024 * 1024
 
 

@@ -205,13 +205,17 @@ thread.join()
 
     def test_leaves_nothing_behind_a_hundred_times_over(self):
         script = """
-import os, signal, threading
+import gc, multiprocessing.util, os, signal, threading
 import cirron as ci
 def state():
     maps = [line for line in open("/proc/self/maps") if "journal" in line] if os.path.exists("/proc") else []
     descriptors = sorted(os.listdir("/dev/fd"))
     handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
-    return threading.active_count(), descriptors, handlers, maps, signal.default_int_handler, dict(os.environ)
+    finalizers = len(multiprocessing.util._finalizer_registry)
+    gc.collect()
+    objects = [type(each).__name__ for each in gc.get_objects() if type(each).__module__.startswith("cirron")]
+    state = threading.active_count(), descriptors, handlers, maps, finalizers, sorted(objects)
+    return *state, signal.default_int_handler, dict(os.environ)
 def session():
     ci.profile()
     with ci.scope("step"): pass

@@ -112,7 +112,7 @@ class TestConfigFile:
         settings, warnings = resolve({}, {}, write_config('{"apiUrl": 3}'))
         assert settings.api_endpoint == "https://app.cirron.com"
         assert warnings == [
-            "config.json: apiUrl is 3, where text is expected; it is ignored: correct it or remove it"
+            "config.json: apiUrl is of type int, where text is expected; it is ignored: correct it or remove it"
         ]
 
 

@@ -200,3 +200,11 @@ def test_the_worker_of_a_torch_dataloader_is_known_by_its_number(method, tmp_pat
         ["1", "child", "decode", "decode", "completed"],
         [None, None, "completed"],
     ]
+
+
+def test_a_spawned_worker_of_a_session_that_keeps_nothing_keeps_nothing(tmp_path):
+    (tmp_path / "program.py").write_text(
+        POOL.format(method="spawn", leave="pass").replace("ci.profile()", 'ci.profile(output="none")')
+    )
+    assert run_file("program.py").code == 0
+    assert not (tmp_path / ".cirron").exists()

@@ -39,6 +39,8 @@ def epochs(iterable: Iterable[T]) -> Loop[T]: ...
 def batches(iterable: Iterable[T]) -> Loop[T]: ...
 
 class ThreadCounters(TypedDict):
+    """What the ring of a thread that lives has dropped; what got into no ring is in the totals only."""
+
     thread_id: int
     spans_dropped: int
     marks_dropped: int
@@ -99,7 +101,7 @@ class Recorder:
         """32 hex digits; also the id of the session's root span."""
     @property
     def journal_kind(self) -> str:
-        """`file`, or `anonymous (<why>)` when no file could be mapped."""
+        """`file`; `anonymous (<why>)` when none could be mapped, `partly anonymous (<why>)` when it could not grow."""
     @property
     def journal_path(self) -> str | None: ...
     @property
@@ -159,7 +161,8 @@ class Recorder:
 
         Raises:
             TimeoutError: another thread's drain or close lasts longer; the journal stays for `recover`.
-            OSError: the last batch could not be written; the journal stays for `recover`.
+            OSError: the last batch could not be written; the journal stays for `recover`, and what it does not hold
+                counts as dropped.
         """
 
 def set_default(recorder: Recorder | None) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from cirron.faults import Faults
 
 SENT_MAX_BYTES = 128 * 1024 * 1024
+GOAL_SHARE = 0.75  # when room is made: to list the folder for every batch would cost too much
 
 PLACE = "delivered batch"
 
@@ -71,11 +72,13 @@ class SentFolder:
                 self._faults.note(PLACE, error, f"{self._folder} may outgrow {SENT_MAX_BYTES:,} bytes")
 
     def _make_room(self) -> None:
+        self.sweep()
         kept = sorted(self._folder.glob("*/*.json"), key=lambda path: path.name)
         sizes = {path: _size_bytes(path) for path in kept}
         self._used_bytes = sum(sizes.values())
-        for path in kept:
-            if self._used_bytes <= SENT_MAX_BYTES:
+        is_full = self._used_bytes > SENT_MAX_BYTES
+        for path in kept if is_full else ():
+            if self._used_bytes <= GOAL_SHARE * SENT_MAX_BYTES:
                 break
             path.unlink(missing_ok=True)
             self._used_bytes -= sizes[path]
