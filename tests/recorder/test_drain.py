@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cirron._recorder import mark, recover, scope
-from support.recorders import SMALLEST_RING
+from support.recorders import SMALLEST_RING, in_thread
 from support.spool_pictures import batches_of, draw
 
 
@@ -205,8 +205,42 @@ class TestWhenItCannotWrite:
         session.end()
         del session.recorder
         assert recover(path, str(session.spool)).spans == 1
-        assert draw(session.spool) == "cirron.session (interrupted)\n  closed\n  open (interrupted) | m=1"
+        assert draw(session.spool) == "cirron.session\n  closed\n  open (interrupted) | m=1"
+        (batch,) = batches_of(session.spool)
+        assert batch.session_span.attrs == {"cirron.ended": "completed"}
+        assert batch.counters.marks_dropped == 0
         session.recorder = type("Ended", (), {"close": lambda self, ended: None})()
+
+    def test_an_end_that_cannot_be_written_without_a_journal_counts_what_is_lost(self, new_session):
+        session = new_session(journal_dir=None)
+        for number in range(5):
+            mark("written", number)
+        session.recorder.drain()
+        put_a_file_in_place_of(session.spool)
+        for number in range(20):
+            with scope("s", number):
+                mark("m", number)
+        in_thread(mark, "of another thread", 1)
+        with pytest.raises(NotADirectoryError):
+            session.recorder.drain()
+        for number in range(10):
+            mark("after the drain", number)
+        scope("open").__enter__()
+        with pytest.raises(NotADirectoryError):
+            session.recorder.close("completed")
+        counters = session.recorder.counters()
+        assert (counters["spans_recorded"], counters["spans_dropped"]) == (21, 21)
+        assert (counters["marks_recorded"], counters["marks_dropped"]) == (36, 31)
+        session.spool.unlink()
+
+    def test_so_does_one_whose_journal_is_gone(self, session):
+        mark("m", 1)
+        put_a_file_in_place_of(session.spool)
+        shutil.rmtree(session.journals)
+        with pytest.raises(NotADirectoryError):
+            session.recorder.close("completed")
+        assert session.counter("marks_dropped") == 1
+        session.spool.unlink()
 
     def test_no_temporary_file_stays_behind(self, session):
         for number in range(1000):

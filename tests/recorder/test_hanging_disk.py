@@ -78,7 +78,7 @@ def test_a_close_gives_up_in_time_and_leaves_the_journal(root):
     )
     (journal,) = (root / "journal").iterdir()
     recover(str(journal), str(root / "spool"))
-    assert draw(root / "spool") == "cirron.session (interrupted) | m=1 | m=2"
+    assert draw(root / "spool") == "cirron.session | m=1 | m=2"
 
 
 def test_after_a_close_that_gave_up_another_does_nothing(root):
@@ -165,6 +165,45 @@ def test_a_forked_child_waits_for_no_thread_of_its_parent(root):
         recorder.close("completed")
         """,
     )
+    assert draw(root / "spool") == "cirron.session | m=1"
+
+
+def test_a_recorder_lives_as_long_as_its_hanging_drain(root):
+    run(
+        root,
+        """
+        def journals():
+            return [path for path in map(os.path.realpath, os.scandir("/proc/self/fd")) if path.endswith(".journal")]
+        thread = begin(recorder.drain)
+        assert gives_up(recorder.close, "completed", 0.01)
+        set_default(None)
+        del recorder
+        assert len(journals()) == 1
+        hangs[0].end()
+        thread.join()
+        assert journals() == []
+        """,
+    )
+    (journal,) = (root / "journal").iterdir()
+    recover(str(journal), str(root / "spool"))
+    assert draw(root / "spool") == "cirron.session | m=1"
+
+
+def test_a_program_may_end_while_a_drain_hangs(root):
+    run(
+        root,
+        """
+        thread = threading.Thread(target=on_a_hanging_disk, args=(recorder.drain,), daemon=True)
+        thread.start()
+        started.wait()
+        hangs[0].wait_until_it_hangs()
+        assert gives_up(recorder.close, "completed", 0.01)
+        set_default(None)
+        del recorder
+        """,
+    )
+    (journal,) = (root / "journal").iterdir()
+    recover(str(journal), str(root / "spool"))
     assert draw(root / "spool") == "cirron.session | m=1"
 
 

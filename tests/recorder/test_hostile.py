@@ -110,3 +110,93 @@ def test_a_batch_is_sealed_early_when_there_is_no_memory_to_collect_more(root):
     assert_valid_spool(root / "spool")
     found = sum(len(batch.marks) for batch in read(root / "spool").batches())
     assert (int(recorded), found) == (60_000, 60_000 - int(dropped))
+
+
+def test_what_a_thread_without_memory_for_a_ring_does_not_record_is_counted(root):
+    out = run(
+        root,
+        """
+        import resource, threading
+        recorder = start(ring_marks=2**22)
+        go_on = threading.Event()
+        def work():
+            go_on.wait()
+            for number in range(3):
+                with scope("s", number):
+                    mark("m", number)
+            list(batches([1, 2]))
+        thread = threading.Thread(target=work)
+        thread.start()
+        used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (used + 64 * 2**20, resource.RLIM_INFINITY))
+        go_on.set()
+        thread.join()
+        resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        counters = recorder.counters()
+        print(counters["spans_recorded"], counters["spans_dropped"])
+        print(counters["marks_recorded"], counters["marks_dropped"])
+        mark("m", 1)
+        recorder.close("completed")
+        """,
+    )
+    # The third item of the loop is the one that does not come; whoever could not open its scope cannot know.
+    assert out.split() == ["6", "6", "3", "3"]
+    (batch,) = read(root / "spool").batches()
+    assert (batch.counters.spans_dropped, batch.counters.marks_dropped) == (6, 3)
+
+
+def close_all_descriptors(root, body):
+    """Run a script that closes them, as daemons do, and opens a file of its own with the number of the journal's."""
+    return run(
+        root,
+        """
+        import os, threading
+        recorder = start()
+        mark("before", 1)
+        (journal,) = (fd for fd in range(3, 256) if os.path.realpath(f"/proc/self/fd/{fd}").endswith(".journal"))
+        os.closerange(3, 256)
+        own = os.open(ROOT + "/own", os.O_RDWR | os.O_CREAT)
+        os.dup2(own, journal)
+        def on_a_new_thread():
+            thread = threading.Thread(target=lambda: [mark("of a new thread", number) for number in range(3)])
+            thread.start()
+            thread.join()
+        """
+        + body,
+    )
+
+
+def test_a_program_may_close_every_descriptor_and_open_files_of_its_own(root):
+    out = close_all_descriptors(
+        root,
+        """
+        on_a_new_thread()
+        print(recorder.journal_intact, recorder.journal_kind)
+        print(recover(recorder.journal_path, ROOT + "/spool"))
+        recorder.close("completed")
+        del recorder
+        set_default(None)
+        os.write(journal, b"still mine")
+        print(os.listdir(ROOT + "/journal"), open(ROOT + "/own").read())
+        """,
+    )
+    assert out.splitlines() == ["True file", "None", "[] still mine"]
+    assert_valid_spool(root / "spool")
+    assert sum(len(batch.marks) for batch in read(root / "spool").batches()) == 4
+
+
+def test_a_journal_that_is_closed_and_gone_gets_no_more_rings(root):
+    out = close_all_descriptors(
+        root,
+        """
+        os.rename(recorder.journal_path, ROOT + "/moved")
+        open(recorder.journal_path, "w").write("of somebody else")
+        on_a_new_thread()
+        print(recorder.journal_intact, recorder.journal_kind)
+        print(os.path.getsize(recorder.journal_path), os.path.getsize(ROOT + "/own"))
+        os.remove(recorder.journal_path)
+        recorder.close("completed")
+        """,
+    )
+    assert out.splitlines() == ["False partly anonymous (No such file or directory)", "16 0"]
+    assert sum(len(batch.marks) for batch in read(root / "spool").batches()) == 4

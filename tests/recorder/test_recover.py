@@ -86,6 +86,39 @@ class TestAKilledProcess:
         assert (batch.recovered, batch.host, batch.rank) == (True, "n1", 3)
         assert batch.session_span.attrs == {"cirron.ended": "killed", "cirron.interrupted": True}
 
+    def test_that_had_ended_its_session_is_believed(self, root):
+        body = """
+            recorder = start()
+            open_scope = scope("open")
+            open_scope.__enter__()
+            import resource, signal
+            resource.setrlimit(resource.RLIMIT_NOFILE, (0, 0))
+            try:
+                recorder.close("exception: ValueError")
+            except OSError:
+                recorder.set_ending("too late")
+        """
+        recovered(root, killed(root, script(body)))
+        (batch,) = batches_of(root / "spool")
+        assert batch.session_span.attrs == {"cirron.ended": "exception: ValueError"}
+        assert batch.session_span.end_ns is not None
+        assert draw(root / "spool") == "cirron.session\n  open (interrupted)"
+
+    @pytest.mark.parametrize(
+        ("told", "ended"),
+        [
+            ("recorder.set_ending('signal: SIGTERM')", "signal: SIGTERM"),
+            ("recorder.set_ending('signal: SIGTERM'); recorder.set_ending('short')", "short"),
+            ("recorder.set_ending('signal: SIGTERM'); recorder.set_ending('')", "killed"),
+            ("recorder.set_ending('é' * 1000)", "é" * 128),
+        ],
+    )
+    def test_that_knew_what_would_end_it_is_believed(self, root, told, ended):
+        recovered(root, killed(root, f"recorder = start()\n{told}"))
+        (batch,) = batches_of(root / "spool")
+        assert batch.session_span.attrs == {"cirron.ended": ended, "cirron.interrupted": True}
+        assert batch.session_span.end_ns is None
+
     def test_leaves_what_it_had_removed_from_its_spool(self, root):
         recovered(root, killed(root, script("recorder = start()\nrecorder.count_spool_drops(1, 2, 3)")))
         (batch,) = batches_of(root / "spool")

@@ -491,34 +491,31 @@ def test_a_keyboard_interrupt_in_the_middle_of_anything_leaves_every_scope_close
         import _thread, threading
         recorder = start(ring_marks=1)
         stop = threading.Event()
+        entered = 0
         def interrupt():
-            for _ in range(200):
+            for number in range(200):
+                while entered == number:
+                    stop.wait(0.0005)
                 _thread.interrupt_main()
+            while entered == 200:
                 stop.wait(0.0005)
             stop.set()
         def work():
+            global entered
+            entered += 1
             while not stop.is_set():
                 with scope("outer"):
                     with scope("inner", 1, a=1):
                         mark("m", 1)
         thread = threading.Thread(target=interrupt)
-        interrupts = 0
-        started = False
-        while not stop.is_set():
+        thread.start()
+        while entered <= 200:
             try:
-                if not started:
-                    started = True
-                    thread.start()
                 work()
             except KeyboardInterrupt:
-                interrupts += 1
-        while thread.is_alive():
-            try:
-                thread.join()
-            except KeyboardInterrupt:
                 pass
+        thread.join()
         assert recorder.depth() == 0, recorder.depth()
-        assert interrupts > 0
         recorder.close("completed")
         """,
     )

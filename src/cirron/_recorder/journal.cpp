@@ -111,14 +111,15 @@ std::unique_ptr<Journal> Journal::open_dead(const std::string& path) {
     journal->path_ = path;
     journal->fd_ = open(path.c_str(), O_RDWR | O_CLOEXEC);
     if (journal->fd_ < 0) throw SystemError{errno, path};
+    struct stat status;
+    if (fstat(journal->fd_, &status) != 0) throw SystemError{errno, path};
+    journal->file_ = id_of(status);
     if (flock(journal->fd_, LOCK_EX | LOCK_NB) != 0) {
         if (errno == EWOULDBLOCK) return nullptr;
         throw SystemError{errno, path};
     }
-    struct stat status;
     if (fstat(journal->fd_, &status) != 0) throw SystemError{errno, path};
     if (status.st_nlink == 0) return nullptr;  // recovered and removed between our open and our lock
-    journal->file_ = id_of(status);
     auto bytes = static_cast<uint64_t>(status.st_size);
     if (bytes < kHeaderBytes) throw FormatError{"it is shorter than a journal's header"};
     journal->map_existing_blocks(bytes);
