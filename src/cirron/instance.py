@@ -263,9 +263,10 @@ class Cirron:
         from cirron.workers import Lineage, announced, worker_name
 
         if self._recording is not None and self._recording.is_parents:
-            return Lineage(worker_name(), self._recording.session_id) if self._recording.was_live else None
+            parent = self._recording
+            return Lineage(worker_name(), parent.session_id, parent.pid) if parent.was_live else None
         found = announced()
-        return Lineage(worker_name(), found.session_id) if found is not None else None
+        return Lineage(worker_name(), found.session_id, found.pid) if found is not None else None
 
     def _end_at_exit(self) -> None:
         self._forget_exit()  # a forked child has its parent's registration
@@ -347,9 +348,9 @@ def _after_fork_in_child() -> None:
         signals.forget_all()
 
 
-os.register_at_fork(
-    before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child
-)
+os.register_at_fork(after_in_child=_after_fork_in_child)
+if sys.version_info >= (3, 12):  # which warns; and it costs the fork a millisecond
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent)
 
 
 def _trace(recording: Recording | None, format: str, name: str | None, last: int | None) -> Any:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Mapping
+from contextlib import suppress
+from queue import Empty
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cirron import ending, signals
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
     from cirron.sinks import Printer
     from cirron.spool import Batch
 
+ASK_S = 0.05  # between two looks whether there still is a writer that could answer
 STOP_S = 5.0  # for a thread to finish its round
 CLOSE_S = 15.0  # for everything that is left at the end of a session to be written,
 PRINT_S = 2.0  # printed,
@@ -52,6 +56,7 @@ class Recording:
         settings: as resolved at the start.
         session_id: 32 hex digits.
         lineage: whose child the session is; None in a main process.
+        pid: the process that records.
     """
 
     def __init__(self, settings: Settings, place: Placement, lineage: Lineage | None, faults: Faults) -> None:
@@ -60,7 +65,7 @@ class Recording:
         self.exit = ending.Exit()
         self._faults = faults
         self._started_ns = time.time_ns()
-        self._pid = os.getpid()
+        self.pid = os.getpid()
         self._last_facts: dict[str, Any] = {}
         self._storage = Storage(settings, faults)
         self._parts: _Parts | None = self._start(place)
@@ -77,14 +82,15 @@ class Recording:
         outlets = Outlets(cap, printer)
         drain = Drain(recorder, outlets, faults)
         writer = Writer(recorder, drain, self._storage, settings.flush_interval)
-        # A worker's batches lie in the same spool as its parent's, whose sender takes them along.
         sender = (
-            make_sender(settings, self.session_id, faults, cap.removed)
-            if cap and self.lineage is None
-            else None
+            make_sender(settings, self.session_id, faults, cap.removed, self._shall_send) if cap else None
         )
         supervisor = Supervisor((task for task in (writer, printer, sender) if task is not None), faults)
         return _Parts(recorder, drain, outlets, supervisor, writer, printer, sender)
+
+    def _shall_send(self) -> bool:
+        """Not in a worker whose parent does: what it writes lies in the same spool."""
+        return self.lineage is None or not self.lineage.parent_delivers(self.settings.journal_dir)
 
     @property
     def recorder(self) -> Recorder | None:
@@ -95,7 +101,7 @@ class Recording:
     @property
     def is_parents(self) -> bool:
         """Whether a fork lies between this session and the calling process."""
-        return os.getpid() != self._pid
+        return os.getpid() != self.pid
 
     @property
     def was_live(self) -> bool:
@@ -110,7 +116,8 @@ class Recording:
         """Return when everything closed or marked before the call is on disk."""
         live = self._live
         if live is not None:
-            live.drain.once(block=True)
+            live.drain.resolve(block=True)
+            self._write(live, None)
 
     def close(self, ended: str) -> None:
         """End the session: seal all records, remove the journal, deliver what can be delivered at once.
@@ -123,28 +130,49 @@ class Recording:
             self._close(live, ended, CLOSE_S)
 
     def _close(self, live: _Parts, ended: str, timeout_s: float) -> None:
+        try:
+            self._end(live, ended, timeout_s)
+        finally:  # also when Ctrl-C has cut the waiting short
+            live.supervisor.let_go()
+            if live.sender is not None:
+                live.sender.close()
+            signals.unwatch(self)
+            self._parts = None  # the recorder's memory is free from here on, even while a handle is kept
+
+    def _end(self, live: _Parts, ended: str, timeout_s: float) -> None:
         live.supervisor.stop_watching(STOP_S)
         live.writer.end_with(ended)
         # The writer does it, so that a disk that hangs cannot hold up the thread that asks.
-        if live.supervisor.stop(live.writer, timeout_s, finish=True):
+        has_written = live.supervisor.stop(live.writer, timeout_s, finish=True)
+        if has_written:
             live.writer.end_now()  # unless it has: where no thread could be started
-            self._let_go(live)
-            self._last_facts = self._facts(live)
         else:
             hung = TimeoutError(f"nothing was written for {timeout_s:.0f} s")
             self._faults.note(
                 SPOOL, hung, f"the session's last records stay in its journal ({way_out(hung)})"
             )
-            self._let_go(live)
-        self._parts = None  # the recorder's memory is free from here on, even while a handle is kept
-
-    def _let_go(self, live: _Parts) -> None:
         if live.printer is not None:
             live.supervisor.stop(live.printer, PRINT_S, finish=True)
+            live.printer.give_up()
         if live.sender is not None:
             live.supervisor.stop(live.sender, SEND_S, finish=True)
-            live.sender.close()
-        signals.unwatch(self)
+        if has_written:
+            self._last_facts = self._facts(live)
+
+    def _write(self, live: _Parts, timeout_s: float | None) -> None:
+        """Return when what is recorded is on disk, or when time is up; a signal may interrupt it.
+
+        The writer does it here too: a thread that waits for its answer still hears signals, and one that waits for
+        a disk does not.
+        """
+        done = live.writer.ask()
+        until_s = math.inf if timeout_s is None else time.monotonic() + timeout_s
+        while live.supervisor.does(live.writer) and not live.recorder.closed and time.monotonic() < until_s:
+            with suppress(Empty):
+                return done.get(timeout=ASK_S)
+        if not live.supervisor.does(live.writer):
+            live.drain.once()
+        return None
 
     # ---- what a fork asks for ----
 
@@ -171,7 +199,7 @@ class Recording:
         """Put everything on disk and go on recording."""
         live = self._live
         if live is not None:
-            live.writer.write_now(SIGNAL_S)
+            self._write(live, SIGNAL_S)
 
     def end_by(self, signal_name: str) -> None:
         """End the session, before the process ends."""

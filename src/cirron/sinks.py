@@ -205,6 +205,12 @@ class Printer:
             for sink in self._sinks:
                 sink.take(lines)
 
+    def give_up(self) -> None:
+        """Count what is left as dropped: nobody prints it any more."""
+        with self._lock:
+            self._forgotten_count += len(self._backlog) + any(sink.is_behind() for sink in self._sinks)
+            self._backlog.clear()
+
     def _lines(self, batch: bytes) -> list[str]:
         from cirron.record_lines import record_lines  # only here: it loads what draws trees
 

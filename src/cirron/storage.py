@@ -42,7 +42,7 @@ class Storage:
             self._settings.spool_dir.mkdir(parents=True, exist_ok=True)
             self._settings.journal_dir.mkdir(exist_ok=True)
         except OSError as error:
-            consequence = f"{self._settings.output_dir} cannot be used, so nothing is kept"
+            consequence = f"{self._settings.output_dir} cannot be used, so nothing is kept until it can"
             self._faults.note(SPOOL, error, f"{consequence} ({way_out(error)})")
             return False
         return True
@@ -103,8 +103,8 @@ class Storage:
         return max(64 * KIB, most_bytes)
 
     def make_cap(self) -> SpoolCap | None:
-        """What keeps the spool within its size; None where there is no spool."""
-        if not self.has_folders:
+        """What keeps the spool within its size, even one that can be made only later; None where there is none."""
+        if not self.has_spool:
             return None
         cap = SpoolCap(self._settings.output_dir, self._settings.spool_max_bytes, self._faults)
         cap.start()

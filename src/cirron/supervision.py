@@ -95,6 +95,11 @@ class _Post:
         return self._thread is not None and self._thread.is_alive()
 
     @property
+    def is_elsewhere(self) -> bool:
+        """Whether the thread is there, and not the calling one."""
+        return self.is_alive and self._thread is not threading.current_thread()
+
+    @property
     def busy_s(self) -> float:
         """For how long the present round has lasted."""
         since_s = self._busy_since_s
@@ -273,13 +278,25 @@ class Supervisor:
         Returns:
             Whether the thread has ended.
         """
-        post = next(post for post in self._posts if post.task is task)
+        post = self._post_of(task)
         post.dismiss(finish=finish)
         return post.join(timeout_s)
 
+    def let_go(self) -> None:
+        """Have all threads end after the round they are in, and wait for none."""
+        for post in (self._watch_post, *self._posts):
+            post.dismiss(finish=False)
+
+    def does(self, task: Task) -> bool:
+        """Whether there is a thread for the task, other than the calling one."""
+        return self._post_of(task).is_elsewhere
+
+    def _post_of(self, task: Task) -> _Post:
+        return next(post for post in self._posts if post.task is task)
+
     def pause(self) -> None:
-        """End all threads for a moment, those at least that are not in the middle of something long."""
-        posts = (self._watch_post, *self._posts)
+        """End all threads for a moment, but for those that are in the middle of something."""
+        posts = [post for post in (self._watch_post, *self._posts) if post.busy_s == 0]
         for post in posts:
             post.pause()
         deadline_s = time.monotonic() + PAUSE_S

@@ -27,10 +27,24 @@ class Lineage:
         worker: what the process is called among its siblings: the number of a torch DataLoader's worker, else
             the name of the process.
         parent_session_id: of the process that made it.
+        parent_pid: that process.
     """
 
     worker: str
     parent_session_id: str
+    parent_pid: int
+
+    def parent_delivers(self, journal_dir: Path) -> bool:
+        """Whether the parent's session is still there, and writes to the same folder: its sender takes all along."""
+        if not (journal_dir / f"{self.parent_session_id}.journal").exists():
+            return False
+        try:
+            os.kill(self.parent_pid, 0)
+        except ProcessLookupError:  # it was killed, or has left a daemon behind
+            return False
+        except PermissionError:
+            return True
+        return True
 
 
 @dataclass(frozen=True)

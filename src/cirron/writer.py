@@ -5,8 +5,7 @@ from __future__ import annotations
 import errno
 import time
 from collections import deque
-from contextlib import suppress
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from cirron.faults import Faults
@@ -56,14 +55,10 @@ class Drain:
         self._outlets = outlets
         self._faults = faults
 
-    def once(self, block: bool) -> None:
-        """One pass; never raises.
-
-        Args:
-            block: wait for values that a device still computes, instead of leaving them to a later pass.
-        """
+    def once(self) -> None:
+        """One pass; never raises."""
         started_ns = time.perf_counter_ns()
-        self._resolve(block)
+        self.resolve(block=False)
         self._seal()
         self._look_after_journal()
         self._pass_on()
@@ -71,13 +66,17 @@ class Drain:
 
     def last(self, ended: str) -> None:
         """The last pass, which also ends the session; never raises."""
-        self._resolve(block=True)
+        self.resolve(block=True)
         self._look_after_journal()
         self._close(ended)
         self._pass_on()
 
-    def _resolve(self, block: bool) -> None:
-        """Fetch the values of marks from their devices, those that are ready or with `block` all of them."""
+    def resolve(self, block: bool) -> None:
+        """Fetch the values of marks from their devices.
+
+        Args:
+            block: wait for those that a device still computes, instead of leaving them to a later pass.
+        """
         left = 0
         for key, value in self._recorder.take_deferred():
             if block or self._is_ready(value):
@@ -172,7 +171,7 @@ class Writer:
         """One pass, or the last one."""
         waiting = [self._waiting.popleft() for _ in range(len(self._waiting))]
         if self._ending is None:
-            self._drain.once(block=False)
+            self._drain.once()
         else:
             self.end_now()
         for done in waiting:
@@ -182,15 +181,12 @@ class Writer:
         """Whether the session is still to be ended."""
         return self._ending is not None and not self._recorder.closed
 
-    def write_now(self, timeout_s: float) -> None:
-        """Return when what is recorded is on disk, or when time is up; for signal handlers."""
-        done: SimpleQueue[None] = (
-            SimpleQueue()
-        )  # which a signal handler may wait for in the middle of anything
+    def ask(self) -> SimpleQueue[None]:
+        """Have a pass made at once; the queue gets an item after it. Also for signal handlers."""
+        done: SimpleQueue[None] = SimpleQueue()  # which may be waited for in the middle of anything
         self._waiting.append(done)
         self.wake()
-        with suppress(Empty):
-            done.get(timeout=timeout_s)
+        return done
 
     def end_with(self, ended: str) -> None:
         """Have the next round be the last one, unless somebody has said so before."""

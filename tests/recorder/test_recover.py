@@ -378,11 +378,21 @@ def test_a_kill_in_the_instant_of_closing_leaves_the_scope_open(root):
     assert draw(root / "spool") == "cirron.session (interrupted)\n  closing[1] a=1 (interrupted)"
 
 
+def open_files() -> int:
+    return len(list(Path("/dev/fd").iterdir()))
+
+
 class TestALiveJournal:
     def test_is_left_alone_in_its_own_process(self, session):
         mark("m", 1)
         assert recover(session.recorder.journal_path, str(session.spool)) is None
         assert session.picture() == "cirron.session | m=1"
+
+    def test_is_closed_again_by_whoever_looks_at_it(self, session):
+        path = session.recorder.journal_path
+        before = open_files()
+        assert recover(path, str(session.spool)) is None
+        assert open_files() == before
 
     def test_is_left_alone_by_another_process(self, session):
         mark("m", 1)

@@ -65,10 +65,10 @@ def test_marking_it_does_not_wait(profiler, array):
 def test_the_writer_leaves_it_until_it_is_computed(profiler, array, drain):
     value = array(0.5)
     ci.mark("loss", value)
-    drain.once(block=False)
+    drain.once()
     assert (marks_on_disk(), ci.health()["deferred_count"]) == ([], 1)
     value.computed = True
-    drain.once(block=False)
+    drain.once()
     assert (marks_on_disk(), ci.health()["deferred_count"]) == ([0.5], 0)
     assert not value.waited
 
@@ -78,7 +78,7 @@ def test_what_was_marked_after_it_keeps_its_place(profiler, array, drain):
     with ci.scope("step"):
         ci.mark("loss", value)
     ci.mark("accuracy", 0.75)
-    drain.once(block=False)
+    drain.once()
     value.computed = True
     assert picture(ci.trace("dict")) == "cirron.session | accuracy=0.75\n  step | loss=0.5"
 

@@ -211,7 +211,8 @@ class TestNothingBreaksTheRun:
         assert health["journal"].startswith("anonymous")
         (warning,) = [record.getMessage() for record in caplog.records]
         assert (
-            "cannot be used, so nothing is kept (make the folder writable, or pass another `path`" in warning
+            "cannot be used, so nothing is kept until it can (make the folder writable, or pass another `path`"
+            in warning
         )
 
     def test_a_damaged_config_file_costs_one_warning(self, tmp_path, caplog):

@@ -41,6 +41,7 @@ def forks_put_off() -> Iterator[None]:
 
 
 def _before_fork() -> None:
+    _forking.has_lock = False  # for a signal that comes before the next line has come to its end
     # Bounded, in case the other thread waits for a module that this one is importing, or for a slow reader.
     _forking.has_lock = _in_the_way.acquire(timeout=MAX_FORK_DELAY_S)
 

@@ -19,7 +19,11 @@ if TYPE_CHECKING:
 
 
 def make_sender(
-    settings: Settings, session_id: str, faults: Faults, removed: Callable[[int], None] = lambda _: None
+    settings: Settings,
+    session_id: str,
+    faults: Faults,
+    removed: Callable[[int], None] = lambda _: None,
+    is_wanted: Callable[[], bool] = lambda: True,
 ) -> Sender | None:
     """A session's sender, not started yet; None for `file_only`.
 
@@ -28,6 +32,7 @@ def make_sender(
         session_id: its id.
         faults: takes what goes wrong, settings that cannot be used included.
         removed: told the size of each batch that left the spool.
+        is_wanted: whether it is this process that shall send; asked again and again.
 
     Example:
         sender = make_sender(settings, session_id, faults, removed=cap.removed)
@@ -45,7 +50,7 @@ def make_sender(
     transport, blobs = _event_stream() if name == "event_stream" else _http(settings, faults)
     queue = SpoolQueue(settings.spool_dir, sent, faults, removed)
     claim = SpoolClaim(settings.output_dir, faults)
-    return Sender(transport, queue, claim, faults, settings.spool_dir, blobs)
+    return Sender(transport, queue, claim, faults, settings.spool_dir, blobs, is_wanted=is_wanted)
 
 
 def _say_why(settings: Settings, faults: Faults) -> None:

@@ -50,6 +50,7 @@ class Sender:
         blobs: sends snapshot files; None where they stay on disk.
         clock: seconds on a clock that is never set.
         random: a number from 0 to 1.
+        is_wanted: whether it is this process that shall send; asked again and again.
     """
 
     name = "sender"
@@ -65,6 +66,7 @@ class Sender:
         blobs: Blobs | None,
         clock: Callable[[], float] = time.monotonic,
         random: Callable[[], float] = _random,
+        is_wanted: Callable[[], bool] = lambda: True,
     ) -> None:
         self._transport = transport
         self._queue = queue
@@ -72,6 +74,7 @@ class Sender:
         self._faults = faults
         self._spool_dir = spool_dir
         self._blobs = blobs
+        self._is_wanted = is_wanted
         self._clock = clock
         self._backoff = Backoff(clock, random)
         self._bell = Bell()
@@ -115,7 +118,7 @@ class Sender:
 
     def pause_s(self) -> float:
         """How long there is nothing to do, as far as this process knows."""
-        if self._stopped is not None or self._closed:
+        if self._stopped is not None or self._closed or not self._is_wanted():
             return IDLE_S
         if self._backoff.remaining_s > 0:
             return min(IDLE_S, self._backoff.remaining_s)
@@ -150,7 +153,8 @@ class Sender:
     # ---- one round ----
 
     def _may_try(self) -> bool:
-        return self._stopped is None and not self._closed and self._backoff.remaining_s == 0
+        is_free = self._stopped is None and not self._closed and self._backoff.remaining_s == 0
+        return is_free and self._is_wanted()
 
     def _round(self) -> None:
         if not self._may_try() or not self._claim.hold():

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
+import os
+import shutil
 from pathlib import Path
 
 from cirron.faults import Faults
@@ -10,6 +13,8 @@ SENT_MAX_BYTES = 128 * 1024 * 1024
 GOAL_SHARE = 0.75  # when room is made: to list the folder for every batch would cost too much
 
 PLACE = "delivered batch"
+
+_own: dict[int, set[str]] = {}  # the sessions of each process: a forked child has its parent's as well
 
 
 class SentFolder:
@@ -24,20 +29,21 @@ class SentFolder:
     def __init__(self, output_dir: Path, own_session_id: str, faults: Faults) -> None:
         self._folder = output_dir / "sent"
         self._journals = output_dir / "journal"
-        self._own_session_id = own_session_id
+        _own.setdefault(os.getpid(), set()).add(own_session_id)
         self._faults = faults
         self._used_bytes: int | None = None  # None until the folder was listed
 
     def wants(self, session_id: str) -> bool:
-        """Whether the session may still read its batches."""
-        return session_id == self._own_session_id or (self._journals / f"{session_id}.journal").exists()
+        """Whether the session may still read its batches: it is live, or a handle of it may be in this process."""
+        is_ours = session_id in _own.get(os.getpid(), ())
+        return is_ours or (self._journals / f"{session_id}.journal").exists()
 
     def take(self, path: Path, session_id: str) -> bool:
         """Move a batch out of the spool, and let the oldest go if that is too much; whether it was moved."""
         try:
             size_bytes = path.stat().st_size
             folder = self._folder / session_id
-            folder.mkdir(parents=True, exist_ok=True)
+            self._make(folder)
             path.rename(folder / path.name)
         except FileNotFoundError:  # the cap was quicker
             return False
@@ -51,16 +57,20 @@ class SentFolder:
 
     def sweep(self) -> None:
         """Remove the batches of sessions that are over."""
-        import shutil
-
         try:
             for folder in list(self._folder.iterdir()):
                 if not self.wants(folder.name):
                     shutil.rmtree(folder, ignore_errors=True)
         except FileNotFoundError:  # the usual case: nothing was ever kept
             return
-        except OSError as error:
-            self._faults.note(PLACE, error, f"{self._folder} cannot be cleared of what is no longer needed")
+        except OSError:  # the writer meets the same folder, and has more to say about it
+            self._faults.count(PLACE)
+
+    def _make(self, folder: Path) -> None:
+        if not folder.is_dir():
+            folder.mkdir(parents=True, exist_ok=True)
+            if folder.name in _own.get(os.getpid(), ()):
+                atexit.register(_remove_at_exit, folder, os.getpid())
 
     def _grown_by(self, size_bytes: int) -> None:
         if self._used_bytes is not None:
@@ -82,6 +92,11 @@ class SentFolder:
                 break
             path.unlink(missing_ok=True)
             self._used_bytes -= sizes[path]
+
+
+def _remove_at_exit(folder: Path, pid: int) -> None:
+    if os.getpid() == pid:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _size_bytes(path: Path) -> int:
