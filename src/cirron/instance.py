@@ -309,7 +309,14 @@ class Cirron:
         """Tell those who have to know where this instance records from now on; nobody but itself has to."""
 
 
+def _require_main_interpreter() -> None:
+    """To be called before the rest is imported: what we need of others may crash in a second interpreter."""
+    if "cirron._recorder.elsewhere" in sys.modules:  # which the core loads in its stead
+        raise RuntimeError("cirron works in the main interpreter only, and this is a subinterpreter")
+
+
 def _start(given: dict[str, Any], lineage: Lineage | None, faults: Faults) -> Recording:
+    _require_main_interpreter()
     from cirron.recording import start
 
     return start(given, lineage, faults)

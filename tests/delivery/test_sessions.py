@@ -109,3 +109,20 @@ def test_inside_a_run_each_line_of_output_is_the_programs_or_an_event(environmen
         "cirron.session": 1,
     }
     assert waiting() == 0
+
+
+def test_a_program_that_becomes_a_daemon_delivers_for_itself(server, environment):
+    program = """
+import os
+import cirron as ci
+ci.profile()
+parent = os.getpid()
+if os.fork():
+    os._exit(0)
+while os.getppid() == parent: os.sched_yield()
+with ci.scope("in the daemon"): pass
+ci.shutdown()
+print("done", flush=True)
+"""
+    assert run(program, environment)[:2] == (0, "done\n")
+    assert spans(server)["in the daemon"] == 1
