@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
 import sys
+
+TYPE_CHECKING = False  # as in cirron.instance
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from multiprocessing.util import Finalize
 
 COMPLETED = "completed"
 
@@ -51,3 +57,27 @@ def _ended_the_program(error: BaseException) -> bool:
     if hasattr(sys, "ps1"):
         return False
     return error.__traceback__ is None or error.__traceback__.tb_frame.f_back is None
+
+
+class AtExit:
+    """Has a function called when this program, or this child of multiprocessing, exits."""
+
+    def __init__(self, function: Callable[[], None]) -> None:
+        self._function = function
+        self._finalize: Finalize | None = None
+
+    def register(self) -> None:
+        """From here on it will be called, once."""
+        self.cancel()  # a forked child has its parent's registration
+        atexit.register(self._function)
+        if "multiprocessing.util" in sys.modules:  # whose children end without what atexit has
+            from multiprocessing import util
+
+            self._finalize = util.Finalize(None, self._function, exitpriority=-100)
+
+    def cancel(self) -> None:
+        """It will not be called."""
+        atexit.unregister(self._function)
+        if self._finalize is not None:
+            self._finalize.cancel()
+            self._finalize = None

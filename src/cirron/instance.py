@@ -5,20 +5,19 @@ Nothing heavy is imported before a session begins, for `import cirron` is part o
 
 from __future__ import annotations
 
-import atexit
 import os
 import sys
 import threading
 from _thread import RLock
 from _weakrefset import WeakSet
 
+from cirron.ending import COMPLETED, AtExit
 from cirron.faults import Faults
 from cirron.vitals import vitals
 
 TYPE_CHECKING = False  # what `typing` calls so, without its milliseconds; checkers know the name
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
-    from multiprocessing.util import Finalize
     from typing import Any, TypeVar
 
     from cirron._recorder import Recorder
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 
-COMPLETED = "completed"
 NOT_STARTED = "no session could be started, so nothing is recorded"
 
 _instances: WeakSet[Cirron] = WeakSet()
@@ -140,7 +138,7 @@ class Cirron:
         self._faults = Faults()
         self._profiler: Profiler | None = None
         self._recording: Recording | None = None  # of the latest session, which may be over
-        self._finalize: Finalize | None = None
+        self._exit_hook = AtExit(self._at_exit)
         _instances.add(self)
 
     def profile(
@@ -166,9 +164,8 @@ class Cirron:
             if self._is_parents:
                 self._profiler = None
             if self._profiler is None:
-                lineage = self._lineage()
                 self._profiler = self._begin(
-                    lambda faults: _start(given, lineage, faults) if enabled else None
+                    lambda faults: _start(given, self._lineage(), faults) if enabled else None
                 )
             else:
                 self._faults.warn(
@@ -240,13 +237,17 @@ class Cirron:
             self._recording = None
             self._faults.note("profile", error, NOT_STARTED)
         self._record_into(self._recording.recorder if self._recording is not None else None)
-        self._end_at_exit()
+        self._exit_hook.register()
         return Profiler(self, self._recording)
 
     def _begin_as_worker(self) -> None:
         """Begin a session of this process with the settings of its parent's; without any, nothing happens."""
         with self._lock:
-            found, lineage = self._parents_settings(), self._lineage()
+            try:
+                found, lineage = self._parents_settings(), self._lineage()
+            except Exception as error:  # noqa: BLE001 - as when a session is asked for
+                self._faults.note("profile", error, NOT_STARTED)
+                return
             if found is not None and lineage is not None:
                 self._profiler = self._begin(lambda faults: _start_with(found, lineage, faults))
 
@@ -268,20 +269,6 @@ class Cirron:
         found = announced()
         return Lineage(worker_name(), found.session_id, found.pid) if found is not None else None
 
-    def _end_at_exit(self) -> None:
-        self._forget_exit()  # a forked child has its parent's registration
-        atexit.register(self._at_exit)
-        if "multiprocessing.util" in sys.modules:  # whose children end without what atexit has
-            from multiprocessing import util
-
-            self._finalize = util.Finalize(None, self._at_exit, exitpriority=-100)
-
-    def _forget_exit(self) -> None:
-        atexit.unregister(self._at_exit)
-        if self._finalize is not None:
-            self._finalize.cancel()
-            self._finalize = None
-
     def _at_exit(self) -> None:
         profiler, recording = self._profiler, self._recording
         if profiler is not None:
@@ -291,7 +278,7 @@ class Cirron:
         with self._lock:
             if profiler is self._profiler:
                 self._profiler = None
-                self._forget_exit()
+                self._exit_hook.cancel()
                 self._record_into(None)
         # Outside of the lock: the writer that is waited for may itself be asking for it, in a logging handler.
         if profiler._recording is not None:
