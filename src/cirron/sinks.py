@@ -205,6 +205,9 @@ class Printer:
             for sink in self._sinks:
                 sink.take(lines)
 
+    def interrupt(self) -> None:
+        """There is no way: a logging handler of the user's may take its time."""
+
     def give_up(self) -> None:
         """Count what is left as dropped: nobody prints it any more."""
         with self._lock:

@@ -73,6 +73,9 @@ class Task(Protocol):
     def has_more(self) -> bool:
         """Whether another round at once would bring the work forward; asked when the session ends."""
 
+    def interrupt(self) -> None:
+        """A round has lasted too long: bring it to an end, if there is a way."""
+
 
 class _Post:
     """One task, the thread that does it now, and the deaths of those before."""
@@ -206,13 +209,16 @@ class _Watch:
     def has_more(self) -> bool:
         return False
 
+    def interrupt(self) -> None:
+        """Nobody watches the one that watches."""
+
     def work(self) -> None:
         for post in self._posts:
             if post.dismissed:
                 continue
             if not post.is_alive:
                 self._replace(post)
-            elif post.busy_s > HANG_S and not post.hang_said:
+            elif post.busy_s > HANG_S:
                 self._report_hang(post)
 
     def _replace(self, post: _Post) -> None:
@@ -235,6 +241,9 @@ class _Watch:
                 post.dismiss(finish=False)
 
     def _report_hang(self, post: _Post) -> None:
+        post.task.interrupt()
+        if post.hang_said:
+            return
         post.hang_said = True
         self._faults.warn(
             f"the {post.task.name} thread has been busy for {post.busy_s:.0f} s; recording goes on, and "

@@ -181,6 +181,9 @@ class Writer:
         """Whether the session is still to be ended."""
         return self._ending is not None and not self._recorder.closed
 
+    def interrupt(self) -> None:
+        """There is no way to end a wait for a disk."""
+
     def ask(self) -> SimpleQueue[None]:
         """Have a pass made at once; the queue gets an item after it. Also for signal handlers."""
         done: SimpleQueue[None] = SimpleQueue()  # which may be waited for in the middle of anything

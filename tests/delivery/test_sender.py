@@ -272,3 +272,16 @@ def test_the_spool_may_be_removed_and_come_back(delivery, server):
     delivery.write(2)
     assert delivery.round(2)["sent_count"] == 2
     assert delivery.faults.counts() == {}
+
+
+def test_a_try_that_takes_too_long_can_be_ended_and_the_next_one_succeeds(delivery, server):
+    server.default = hang
+    delivery.write(1)
+    worker = threading.Thread(target=delivery.sender.work)
+    worker.start()
+    while worker.is_alive():
+        delivery.sender.interrupt()
+        worker.join(0.01)
+    assert delivery.sender.facts()["last_error"] == "interrupted before the server answered"
+    server.default = 200
+    assert delivery.round(2)["sent_count"] == 1

@@ -25,6 +25,7 @@ class Task:
         self.deaths_ahead = 0
         self.hang = None
         self.left = 0
+        self.ends_when_interrupted = False
 
     def wait(self):
         self.bell.wait(60)
@@ -44,6 +45,10 @@ class Task:
 
     def has_more(self):
         return self.left > 0
+
+    def interrupt(self):
+        if self.ends_when_interrupted:
+            self.hang.set()
 
 
 class Expendable(Task):
@@ -140,6 +145,16 @@ class TestASupervisedTask:
         task.hang.set()
         until(lambda: supervisor.states() == {"writer": "running"})
         assert len(caplog.records) == 1
+
+    def test_that_hangs_is_asked_to_come_to_its_end(self, supervise, monkeypatch):
+        monkeypatch.setattr(supervision, "HANG_S", 0.02)
+        task = Task()
+        task.hang = threading.Event()
+        task.ends_when_interrupted = True
+        supervisor = supervise(task)
+        task.wake()
+        assert task.hang.wait(10)
+        until(lambda: supervisor.states() == {"writer": "running"})
 
     def test_that_hangs_is_left_to_itself_when_time_is_up(self, supervise):
         task = Task()

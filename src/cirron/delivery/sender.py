@@ -81,6 +81,8 @@ class Sender:
         self._look_anew = True
         self._turn = threading.Lock()  # held during a round
         self._closed = False
+        self._is_posting = False
+        self._is_overdue = False
         self._claim_until_s: float | None = None
         self._sent_count = self._rejected_count = self._failure_count = 0
         self._last_error: str | None = None
@@ -106,6 +108,15 @@ class Sender:
             finally:
                 if self._closed:
                     self._let_go()
+                elif self._is_overdue:
+                    self._is_overdue = False
+                    self._transport.close()  # the next try has a connection of its own
+
+    def interrupt(self) -> None:
+        """Have a batch that takes too long fail, as with a server that drips its answer; it is tried again."""
+        if self._is_posting:
+            self._is_overdue = True
+            self._transport.interrupt()
 
     def has_more(self) -> bool:
         """Whether another round at once would bring the work forward; asked when the session ends."""
@@ -179,7 +190,11 @@ class Sender:
             outcome = self._blobs.send(content)
             if not isinstance(outcome, Delivered):
                 return outcome
-        return self._transport.deliver(name[_BATCH_ID], content)
+        self._is_posting = True
+        try:
+            return self._transport.deliver(name[_BATCH_ID], content)
+        finally:
+            self._is_posting = False
 
     def _awaits_claim(self) -> bool:
         """Wait a little for the process that has the claim: it may end now too, having looked before we sealed."""
