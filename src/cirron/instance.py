@@ -243,6 +243,8 @@ class Cirron:
     def _begin_as_worker(self) -> None:
         """Begin a session of this process with the settings of its parent's; without any, nothing happens."""
         with self._lock:
+            if self._recording is not None and not self._recording.is_parents:
+                return  # another thread was quicker
             try:
                 found, lineage = self._parents_settings(), self._lineage()
             except Exception as error:  # noqa: BLE001 - as when a session is asked for

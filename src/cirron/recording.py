@@ -69,14 +69,17 @@ class Recording:
         self._last_facts: dict[str, Any] = {}
         self._storage = Storage(settings, faults)
         self._parts: _Parts | None = self._start(place)
-        self._recovered = self._storage.recover()
-        signals.watch(self)
+        try:
+            signals.watch(self)
+        except Exception as error:  # noqa: BLE001 - the program may have replaced what we call
+            self._faults.note("signals", error, "after SIGTERM the records stay in the journal")
 
     def _start(self, place: Placement) -> _Parts:
         settings, faults = self.settings, self._faults
         recorder = self._storage.make_recorder(place, self.lineage)
         recorder.set_overhead(*calibrate())
         self.session_id = recorder.session_id
+        self._recovered = self._storage.recover()  # before the cap counts what there is
         printer = make_printer(settings.output, faults)
         cap = self._storage.make_cap()
         outlets = Outlets(cap, printer)
@@ -156,6 +159,7 @@ class Recording:
             live.printer.give_up()
         if live.sender is not None:
             live.supervisor.stop(live.sender, SEND_S, finish=True)
+            live.sender.close()
         if has_written:
             self._last_facts = self._facts(live)
 

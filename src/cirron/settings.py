@@ -172,6 +172,10 @@ def _text(name: str, value: Any) -> str:
     return value
 
 
+def _secret(name: str, value: Any) -> Secret:
+    return Secret(_text(name, value))
+
+
 def _path(name: str, value: Any) -> Path:
     if not isinstance(value, (str, os.PathLike)):
         raise _wrong_type(name, value, "a path (str or os.PathLike)")
@@ -227,6 +231,7 @@ def _wrong_type(name: str, value: Any, accepted: str) -> TypeError:
 
 CHECKS: dict[str, Callable[[str, Any], Any]] = {
     **{field.name: _text for field in fields(Settings)},
+    "api_key": _secret,
     "output_dir": _path,
     "output": _sinks,
     "flush_interval": _seconds(0.01, 3600),

@@ -22,12 +22,11 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator
-from contextlib import suppress
 from typing import Any, Protocol
 
-from cirron.delivery.sigpipe import sigpipe_held_back
+from cirron.bell import Bell
+from cirron.broken_pipes import discard_buffer, sigpipe_held_back
 from cirron.faults import Faults
-from cirron.supervision import Bell
 
 LOGGER = "cirron.records"
 BACKLOG_BATCHES = 64
@@ -131,7 +130,8 @@ class _Stdout:
         try:
             _put(chunk, self._stream)
         except Exception as error:  # noqa: BLE001 - as above
-            _discard_buffer(self._stream)
+            if _descriptor(self._stream) is not None:
+                discard_buffer(self._stream)
             self._end(error)
 
     def _end(self, error: Exception) -> None:
@@ -292,23 +292,3 @@ def _descriptor(stream: Any) -> int | None:
     descriptor: int = stream.fileno()
     os.fstat(descriptor)
     return descriptor
-
-
-def _discard_buffer(stream: Any) -> None:
-    """Empty a stream's buffer into nowhere, and leave its file as it was.
-
-    Without this, the interpreter would fail at its exit over what is left in the buffer, and change the exit code.
-    """
-    with suppress(Exception):  # best effort, after an error that is being reported already
-        descriptor = _descriptor(stream)
-        if descriptor is None:
-            return
-        inheritable = os.get_inheritable(descriptor)
-        kept, nowhere = os.dup(descriptor), os.open(os.devnull, os.O_WRONLY)
-        try:
-            os.dup2(nowhere, descriptor)
-            stream.flush()
-        finally:
-            os.dup2(kept, descriptor, inheritable)
-            os.close(nowhere)
-            os.close(kept)

@@ -42,7 +42,7 @@ class Lineage:
             os.kill(self.parent_pid, 0)
         except ProcessLookupError:  # it was killed, or has left a daemon behind
             return False
-        except PermissionError:
+        except PermissionError:  # it lives, under another user
             return True
         return True
 
@@ -117,7 +117,7 @@ def _read() -> Announcement | None:
     try:
         found = json.loads(os.environ.get(VARIABLE, "null"))
         return None if found is None else _announcement(found)
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, AttributeError):
         return None
 
 

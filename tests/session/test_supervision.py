@@ -8,8 +8,9 @@ import pytest
 
 import cirron as ci
 from cirron import supervision
+from cirron.bell import Bell
 from cirron.faults import Faults
-from cirron.supervision import Bell, Supervisor
+from cirron.supervision import Supervisor
 from support.programs import run_program
 
 

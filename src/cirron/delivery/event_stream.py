@@ -12,13 +12,13 @@ import stat
 import sys
 import termios
 import time
-from io import TextIOWrapper
 from typing import Any
 
 from cirron._version import __version__
+from cirron.bell import Bell
+from cirron.broken_pipes import discard_buffer
 from cirron.delivery.forks import forks_put_off
 from cirron.delivery.outcome import Closed, Delivered, Failed, Outcome, Rejected
-from cirron.supervision import Bell
 
 ROOM_S = 5.0  # how long to wait for the reader of a full pipe
 LOOK_AGAIN_S = 0.02
@@ -42,9 +42,8 @@ class EventStream:
     target = "standard output"
 
     def __init__(self) -> None:
-        self._head = (
-            b"\n" + ENVELOPE % __version__.encode()
-        )  # the newline ends what the program has half written
+        # The newline ends what the program has half written.
+        self._head = b"\n" + ENVELOPE % __version__.encode()
         self._bell = Bell()
         self._interrupted = False
         self._identity = _identity(_descriptor())
@@ -155,10 +154,10 @@ def _write(line: bytes) -> Outcome:
         _write_all(output.buffer, line)
         output.buffer.flush()
     except (BrokenPipeError, ValueError):
-        _take_back(output)
+        discard_buffer(output)
         return Closed(CLOSED)
     except OSError as error:
-        _take_back(output)
+        discard_buffer(output)
         return Failed(f"standard output cannot be written to ({error.strerror})")
     return Delivered()
 
@@ -173,21 +172,3 @@ def _write_all(buffer: Any, line: bytes) -> None:
         if not written_bytes:  # None, says Python, when the program has made its output non-blocking
             raise BlockingIOError(errno.EAGAIN, "it would have to be waited for")
         line = line[written_bytes:]
-
-
-def _take_back(output: TextIOWrapper) -> None:
-    """Empty the buffer of what could not be written, which would fail again and change the exit code.
-
-    Python has no call for that, so the buffer is flushed while its descriptor leads nowhere.
-    """
-    with contextlib.suppress(OSError, ValueError):
-        descriptor = output.fileno()
-        kept = os.dup(descriptor)
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        try:
-            os.dup2(nowhere, descriptor)
-            output.buffer.flush()
-        finally:
-            os.dup2(kept, descriptor)
-            os.close(kept)
-            os.close(nowhere)

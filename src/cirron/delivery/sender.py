@@ -8,14 +8,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cirron.bell import Bell
+from cirron.broken_pipes import sigpipe_held_back
 from cirron.delivery.backoff import LONGEST_S, Backoff
 from cirron.delivery.claim import SpoolClaim
 from cirron.delivery.outcome import AuthRefused, Closed, Delivered, Failed, NoRoute, Outcome, Rejected
-from cirron.delivery.sigpipe import sigpipe_held_back
 from cirron.delivery.spool_queue import SpoolQueue
 from cirron.delivery.transport import Transport
 from cirron.faults import Faults
-from cirron.supervision import Bell
 
 if TYPE_CHECKING:
     from cirron.delivery.blobs import Blobs

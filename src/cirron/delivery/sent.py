@@ -15,6 +15,7 @@ GOAL_SHARE = 0.75  # when room is made: to list the folder for every batch would
 PLACE = "delivered batch"
 
 _own: dict[int, set[str]] = {}  # the sessions of each process: a forked child has its parent's as well
+_kept: list[Path] = []  # folders of own sessions, which go with the process
 
 
 class SentFolder:
@@ -70,7 +71,7 @@ class SentFolder:
         if not folder.is_dir():
             folder.mkdir(parents=True, exist_ok=True)
             if folder.name in _own.get(os.getpid(), ()):
-                atexit.register(_remove_at_exit, folder, os.getpid())
+                _remove_at_exit(folder)
 
     def _grown_by(self, size_bytes: int) -> None:
         if self._used_bytes is not None:
@@ -94,8 +95,14 @@ class SentFolder:
             self._used_bytes -= sizes[path]
 
 
-def _remove_at_exit(folder: Path, pid: int) -> None:
-    if os.getpid() == pid:
+def _remove_at_exit(folder: Path) -> None:
+    if not _kept:
+        atexit.register(_remove_kept, os.getpid())
+    _kept.append(folder)
+
+
+def _remove_kept(pid: int) -> None:
+    for folder in _kept if os.getpid() == pid else ():
         shutil.rmtree(folder, ignore_errors=True)
 
 
