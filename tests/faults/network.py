@@ -69,10 +69,16 @@ def _all_is_delivered(found: Found) -> Iterator[str]:
         yield f"health() says of the delivery: {delivery}"
 
 
-def _nothing_is_delivered(found: Found) -> Iterator[str]:
+def _nothing_is_sent(found: Found) -> Iterator[str]:
     delivery = found.health.get("delivery") or {}
-    if not delivery.get("backlog_count") or delivery.get("sent_count") or not delivery.get("last_error"):
+    if not delivery.get("backlog_count") or delivery.get("sent_count"):
         yield f"health() says of the delivery: {delivery}"
+
+
+def _nothing_is_delivered(found: Found) -> Iterator[str]:
+    yield from _nothing_is_sent(found)
+    if not (found.health.get("delivery") or {}).get("last_error"):
+        yield "health() does not say why nothing is delivered"
 
 
 def _delivery_is_stopped(found: Found) -> Iterator[str]:
@@ -132,6 +138,7 @@ FAULTS = [
         "takes requests and never answers",
         server.bad(server.hang),
         WAY_OUT,
+        check=_nothing_is_sent,
         at={"met": server.requests(1)},
     ),
     passing("server hangs up", "closes instead of answering", server.hang_up, WAY_OUT),
@@ -200,7 +207,7 @@ FAULTS = [
         (WAY_OUT,),
         server=server.bad(server.hang),
         at={"met": server.requests(1)},
-        check=_nothing_is_delivered,
+        check=_nothing_is_sent,
         options=("-X", "dev", "-W", "error"),
     ),
     Fault(

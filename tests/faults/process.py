@@ -91,8 +91,7 @@ FAULTS = [
     Fault(
         "our threads hang",
         "a debugger stops each of them for good",
-        "ci.profile(flush_interval=0.02); train(300); moment('hang')\n"
-        "train(600); print('trained')\n",
+        "ci.profile(flush_interval=0.02); train(300); moment('hang')\ntrain(600); print('trained')\n",
         (r"stay in its journal",),
         at={"hang": stop_our_threads},
     ),
