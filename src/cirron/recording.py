@@ -67,6 +67,7 @@ class Recording:
         self._started_ns = time.time_ns()
         self.pid = os.getpid()
         self._last_facts: dict[str, Any] = {}
+        self._is_writing = False  # for a signal
         self._storage = Storage(settings, faults)
         self._parts: _Parts | None = self._start(place)
         try:
@@ -200,10 +201,14 @@ class Recording:
     # ---- what a signal asks for; see cirron.signals ----
 
     def write_now(self) -> None:
-        """Put everything on disk and go on recording."""
+        """Put everything on disk and go on recording; a second signal meanwhile waits for nothing."""
         live = self._live
-        if live is not None:
-            self._write(live, SIGNAL_S)
+        if live is not None and not self._is_writing:
+            self._is_writing = True
+            try:
+                self._write(live, SIGNAL_S)
+            finally:
+                self._is_writing = False
 
     def end_by(self, signal_name: str) -> None:
         """End the session, before the process ends."""
