@@ -1,6 +1,7 @@
 """Each test runs in a folder and a home of its own, and leaves nothing behind."""
 
 import logging
+import signal
 import threading
 from pathlib import Path
 
@@ -11,6 +12,11 @@ from cirron import session
 from cirron.launcher import LAUNCHERS
 from cirron.settings import ENVIRONMENT
 from support.spool_checks import assert_valid_spool
+
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # As in a background job of a shell; every program that a test starts would inherit it, and never hear Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
