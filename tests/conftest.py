@@ -13,7 +13,6 @@ from cirron.launcher import LAUNCHERS
 from cirron.settings import ENVIRONMENT
 from support.spool_checks import assert_valid_spool
 
-
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # As in a background job of a shell; every program that a test starts would inherit it, and never hear Ctrl-C.
     signal.signal(signal.SIGINT, signal.default_int_handler)
