@@ -300,7 +300,9 @@ class Cirron:
 
 def _require_main_interpreter() -> None:
     """To be called before the rest is imported: what we need of others may crash in a second interpreter."""
-    if "cirron._recorder.elsewhere" in sys.modules:  # which the core loads in its stead
+    from cirron._recorder import Recorder
+
+    if Recorder.__module__ == "cirron._recorder.elsewhere":  # the core's stand-in there
         raise RuntimeError("cirron works in the main interpreter only, and this is a subinterpreter")
 
 
