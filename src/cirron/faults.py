@@ -2,7 +2,24 @@
 
 from __future__ import annotations
 
+import errno
 import threading
+
+SPOOL = "spool"  # the place of all faults with the session's folders: one cause, one warning
+
+WAYS_OUT = {
+    errno.ENOSPC: "free some space",
+    errno.EDQUOT: "raise the quota or free some space",
+    errno.EFBIG: "raise the limit on the size of files",
+    errno.EMFILE: "raise the limit on open files",
+}
+
+
+def way_out(error: OSError) -> str:
+    """What the user can do about an error of the session's folders."""
+    if isinstance(error, TimeoutError):
+        return "another pass hangs: see whether the disk still answers"
+    return WAYS_OUT.get(error.errno or 0, "make the folder writable, or pass another `path` to profile()")
 
 
 class Faults:

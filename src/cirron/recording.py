@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from cirron import ending, signals
 from cirron._recorder import Recorder
 from cirron.delivery import make_sender, transport_name
-from cirron.faults import Faults
+from cirron.faults import SPOOL, Faults, way_out
 from cirron.launcher import Placement, placement
 from cirron.outlets import Outlets
 from cirron.overhead import calibrate
@@ -22,7 +22,7 @@ from cirron.sinks import make_printer
 from cirron.storage import Storage
 from cirron.supervision import Supervisor
 from cirron.workers import Lineage
-from cirron.writer import SPOOL, Drain, Writer, way_out
+from cirron.writer import Drain, Writer
 
 if TYPE_CHECKING:
     from cirron.delivery import Sender

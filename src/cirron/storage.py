@@ -10,12 +10,11 @@ from typing import Any
 from cirron._recorder import Recorder
 from cirron._version import __version__
 from cirron.delivery import transport_name
-from cirron.faults import Faults
+from cirron.faults import SPOOL, Faults, way_out
 from cirron.launcher import Placement
 from cirron.settings import KIB, Settings
 from cirron.spool.cap import SpoolCap
 from cirron.workers import Lineage
-from cirron.writer import SPOOL, way_out
 
 MAX_FIELD_CHARACTERS = 256  # of a run id or host name: all fields together have room for 4 KiB in the journal
 
