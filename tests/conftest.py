@@ -13,9 +13,10 @@ from cirron.launcher import LAUNCHERS
 from cirron.settings import ENVIRONMENT
 from support.spool_checks import assert_valid_spool
 
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    # As in a background job of a shell; every program that a test starts would inherit it, and never hear Ctrl-C.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+# What a shell ignores for a background job, or nohup for what it runs, every program of a test would inherit.
+for number, default in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, default)
 
 
 @pytest.fixture(autouse=True)
