@@ -12,7 +12,7 @@ from faults.launchers import with_descendants
 # An exception from outside ends a thread, as libraries do that cancel threads.
 KILL_THREAD = """
 import ctypes, threading
-def threads(name): return [thread for thread in threading.enumerate() if thread.name == name]
+def threads(name): return [each for each in threading.enumerate() if each.name == name and each.ident is not None]
 def kill_thread(name):
     for thread in threads(name):
         ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(SystemExit))
