@@ -44,9 +44,8 @@ class Outlets:
     def _keep_to_cap(self, recorder: Recorder) -> None:
         sealed_bytes = recorder.counters()["bytes_sealed"]
         new_bytes, self._accounted_bytes = sealed_bytes - self._accounted_bytes, sealed_bytes
-        if self._cap is not None and (
-            new_bytes > 0 or recorder.closed
-        ):  # at the end hear of all it has removed
+        is_last = recorder.closed  # then hear of all that the cap has removed
+        if self._cap is not None and (new_bytes > 0 or is_last):
             self._count(self._cap.added(new_bytes), recorder)
 
     def _count(self, dropped: Dropped, recorder: Recorder) -> None:

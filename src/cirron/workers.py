@@ -43,7 +43,7 @@ class Lineage:
         except ProcessLookupError:  # it was killed, or has left a daemon behind
             return False
         except PermissionError:  # it lives, under another user
-            return True
+            pass
         return True
 
 

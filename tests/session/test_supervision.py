@@ -121,6 +121,9 @@ class TestASupervisedTask:
         supervisor = supervise(writer, sender)
         until(lambda: sender.wake() or supervisor.degraded)
         assert supervisor.degraded == "the sender thread died 3 times in 60 s"
+        until(
+            lambda: supervisor.states()["sender"] != "running"
+        )  # it is asked to end, and does so on its own
         assert supervisor.states() == {"writer": "running", "sender": "ended"}
         writer.wake()
         assert writer.rounds.acquire(timeout=10)
@@ -132,6 +135,9 @@ class TestASupervisedTask:
         writer.deaths_ahead = 6
         supervisor = supervise(writer, sender)
         until(lambda: writer.wake() or writer.rounds.acquire(blocking=False))
+        until(
+            lambda: supervisor.states()["sender"] != "running"
+        )  # it is asked to end, and does so on its own
         assert supervisor.states() == {"writer": "running", "sender": "ended"}
 
     def test_that_hangs_is_reported_once(self, supervise, monkeypatch, caplog):

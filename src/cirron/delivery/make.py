@@ -36,7 +36,7 @@ def make_sender(
 
     Example:
         sender = make_sender(settings, session_id, faults, removed=cap.removed)
-        supervisor.start(writer, sender)
+        supervisor = Supervisor([writer, sender], faults)
         ...
         supervisor.stop(sender, 3.0, finish=True)
         sender.close()
