@@ -99,7 +99,7 @@ void TickClock::add_segment(ClockSegment segment) {
 uint64_t TickClock::to_ns(uint64_t ticks) const {
     uint32_t count = table_.count.load(std::memory_order_acquire);
     uint32_t oldest = count > ClockTable::kCapacity ? count - ClockTable::kCapacity : 0;
-    uint32_t i = count - 1;
+    uint32_t i = std::max(count, 1u) - 1;  // none: a damaged journal
     while (i > oldest && ticks < table_.segments[i % ClockTable::kCapacity].from_ticks) --i;
     const ClockSegment& line = table_.segments[i % ClockTable::kCapacity];
     double past = static_cast<double>(static_cast<int64_t>(ticks - line.from_ticks));

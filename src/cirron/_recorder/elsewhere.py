@@ -22,6 +22,7 @@ __all__ = [
     "call_in_main_thread",
     "epochs",
     "mark",
+    "peek",
     "recover",
     "scope",
     "set_default",
@@ -101,6 +102,15 @@ def recover(journal_path: str, spool_dir: str, fsync: bool = False) -> NoReturn:
         OSError: always; the journal stays.
     """
     raise OSError(f"{_WHY}: journals are sealed there, or by any `cirron traces` command")
+
+
+def peek(journal_path: str) -> NoReturn:
+    """Nothing is read from here.
+
+    Raises:
+        OSError: always.
+    """
+    raise OSError(f"{_WHY}: journals are read there, or by any `cirron traces` command")
 
 
 def set_default(recorder: None) -> None:

@@ -18,6 +18,7 @@ namespace cirron {
 namespace {
 
 constexpr uint64_t kForeignHostSilence_ns = 60'000'000'000;
+constexpr uint64_t kMaxCopyBytes = 256 << 20;  // sixteen thousand threads; a file with holes can claim any size
 
 uint64_t aligned(uint64_t bytes) { return (bytes + kBlockAlign - 1) / kBlockAlign * kBlockAlign; }
 
@@ -40,6 +41,13 @@ void check_header(const JournalHeader& header) {
     }
     bool fits = header.session.batch_fields_bytes <= sizeof header.session.batch_fields;
     if (!fits || header.session_checksum != checksum(header.session)) throw FormatError{"its header is damaged"};
+}
+
+// Whole blocks only: a last partial page would raise SIGBUS when it is mapped and read.
+uint64_t whole_blocks(const struct stat& status) {
+    auto bytes = static_cast<uint64_t>(status.st_size);
+    if (bytes < kHeaderBytes) throw FormatError{"it is shorter than a journal's header"};
+    return bytes / kBlockAlign * kBlockAlign;
 }
 
 // With no common lock manager between hosts a free lock proves nothing; silence does.
@@ -108,42 +116,93 @@ void Journal::give_up_file() {
 
 std::unique_ptr<Journal> Journal::open_dead(const std::string& path) {
     std::unique_ptr<Journal> journal(new Journal);
-    journal->path_ = path;
-    journal->fd_ = open(path.c_str(), O_RDWR | O_CLOEXEC);
-    if (journal->fd_ < 0) throw SystemError{errno, path};
-    struct stat status;
-    if (fstat(journal->fd_, &status) != 0) throw SystemError{errno, path};
-    journal->file_ = id_of(status);
+    struct stat status = journal->open_existing_file(path, O_RDWR);
     if (flock(journal->fd_, LOCK_EX | LOCK_NB) != 0) {
         if (errno == EWOULDBLOCK) return nullptr;
         throw SystemError{errno, path};
     }
     if (fstat(journal->fd_, &status) != 0) throw SystemError{errno, path};
     if (status.st_nlink == 0) return nullptr;  // recovered and removed between our open and our lock
-    auto bytes = static_cast<uint64_t>(status.st_size);
-    if (bytes < kHeaderBytes) throw FormatError{"it is shorter than a journal's header"};
-    journal->map_existing_blocks(bytes);
+    journal->map_existing_blocks(whole_blocks(status));
     if (owner_may_live_elsewhere(*journal->header_)) return nullptr;
     return journal;
 }
 
-void Journal::map_existing_blocks(uint64_t file_bytes) {
-    // Whole blocks only: a last partial page would raise SIGBUS when read.
-    uint64_t bytes = file_bytes / kBlockAlign * kBlockAlign;
-    void* base = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd_, 0);
+std::unique_ptr<Journal> Journal::copy_of(const std::string& path) {
+    std::unique_ptr<Journal> journal(new Journal);
+    struct stat status = journal->open_existing_file(path, O_RDONLY | O_NONBLOCK);  // a pipe of that name would block
+    if (S_ISDIR(status.st_mode)) throw SystemError{EISDIR, path};
+    journal->copy_existing_blocks(whole_blocks(status));
+    journal->close_file();
+    return journal;
+}
+
+struct stat Journal::open_existing_file(const std::string& path, int flags) {
+    path_ = path;
+    fd_ = open(path.c_str(), flags | O_CLOEXEC);
+    struct stat status;
+    if (fd_ < 0 || fstat(fd_, &status) != 0) throw SystemError{errno, path};
+    file_ = id_of(status);
+    return status;
+}
+
+void Journal::map_whole(uint64_t bytes, int flags, int fd) {
+    void* base = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, flags, fd, 0);
     if (base == MAP_FAILED) throw SystemError{errno, path_};
-    mappings_.push_back({base, bytes, true});
+    mappings_.push_back({base, bytes, fd >= 0});
     header_ = static_cast<JournalHeader*>(base);
+}
+
+void Journal::map_existing_blocks(uint64_t bytes) {
+    map_whole(bytes, MAP_SHARED, fd_);
+    check_header(*header_);
+    for (uint64_t at = kHeaderBytes; at < bytes;) at = adopt_block_at(at, bytes);
+}
+
+// Not a mapping of the file: whoever cut that short would end us by SIGBUS.
+void Journal::copy_existing_blocks(uint64_t bytes) {
+    map_whole(bytes, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1);
+    char* base = reinterpret_cast<char*>(header_);
+    copy_in({base, sizeof(JournalHeader)});
     check_header(*header_);
     for (uint64_t at = kHeaderBytes; at < bytes;) {
-        auto* block = reinterpret_cast<BlockHeader*>(static_cast<char*>(base) + at);
-        if (block->type.load() == BlockType::kNone) break;  // its process died while making it
-        if (block->bytes == 0 || block->bytes % kBlockAlign != 0 || block->bytes > bytes - at || !adopt_block(block)) {
-            damage_ = "the block at byte " + std::to_string(at) + " is damaged or cut off";
-            break;
-        }
-        at += block->bytes;
+        copy_in({base + at, sizeof(RingBlock)});  // the longest head of a block
+        at = adopt_block_at(at, bytes);
     }
+    std::vector<std::span<char>> parts = contents();
+    uint64_t total = 0;
+    for (std::span<char> part : parts) total += part.size();
+    if (total > kMaxCopyBytes) throw FormatError{"its open scopes take " + std::to_string(total) + " bytes"};
+    for (std::span<char> part : parts) copy_in(part);
+}
+
+std::vector<std::span<char>> Journal::contents() const {
+    std::vector<std::span<char>> parts;
+    for (NamesBlock* block : names_) parts.emplace_back(block->text, block->used.load());
+    for (FramesBlock* block : frames_) parts.emplace_back(block->frames, uint64_t{block->stride} * block->count);
+    return parts;
+}
+
+void Journal::copy_in(std::span<char> part) {
+    auto at = static_cast<off_t>(part.data() - reinterpret_cast<char*>(header_));
+    while (!part.empty()) {
+        ssize_t got = pread(fd_, part.data(), part.size(), at);
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0) throw SystemError{errno, path_};
+        if (got == 0) return;
+        part = part.subspan(static_cast<size_t>(got));
+        at += got;
+    }
+}
+
+uint64_t Journal::adopt_block_at(uint64_t at, uint64_t bytes) {
+    auto* block = reinterpret_cast<BlockHeader*>(reinterpret_cast<char*>(header_) + at);
+    if (block->type.load() == BlockType::kNone) return bytes;  // its process died while making it, or is at it
+    if (block->bytes == 0 || block->bytes % kBlockAlign != 0 || block->bytes > bytes - at || !adopt_block(block)) {
+        damage_ = "the block at byte " + std::to_string(at) + " is damaged or cut off";
+        return bytes;
+    }
+    return at + block->bytes;
 }
 
 bool Journal::adopt_block(BlockHeader* block) {

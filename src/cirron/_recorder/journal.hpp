@@ -5,6 +5,7 @@
 
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -35,6 +36,10 @@ class Journal {
     // The journal of a dead process, locked by us; null when its owner lives or another process is recovering it.
     // Throws SystemError when it cannot be opened, FormatError when it is no journal.
     static std::unique_ptr<Journal> open_dead(const std::string& path);
+    // What a journal holds of the present, in memory of our own: header, names, frames and the heads of the rings, but
+    // no records. Takes no lock and changes nothing. A living owner goes on meanwhile, so this is of no single moment,
+    // and frames may be torn. Throws as open_dead() does.
+    static std::unique_ptr<Journal> copy_of(const std::string& path);
     ~Journal();
     Journal(const Journal&) = delete;
     Journal& operator=(const Journal&) = delete;
@@ -86,7 +91,16 @@ class Journal {
     bool path_names_file() const;
     bool open_new_file(const std::string& path);
     void give_up_file();
-    void map_existing_blocks(uint64_t file_bytes);
+    struct stat open_existing_file(const std::string& path, int flags);
+    void map_whole(uint64_t bytes, int flags, int fd);
+    void map_existing_blocks(uint64_t bytes);
+    void copy_existing_blocks(uint64_t bytes);
+    // What the blocks of names and frames have behind their heads.
+    std::vector<std::span<char>> contents() const;
+    // Brings a part of the file to its place in our memory. What has been cut off reads as zeros.
+    void copy_in(std::span<char> part);
+    // Takes note of the block at byte `at`, and returns where the next begins: at `bytes`, if there is none.
+    uint64_t adopt_block_at(uint64_t at, uint64_t bytes);
     bool adopt_block(BlockHeader* block);
     BlockHeader* add_block(uint64_t bytes);
     void* map_grown_file(uint64_t bytes);

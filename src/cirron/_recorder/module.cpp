@@ -35,6 +35,7 @@ PyMethodDef g_functions[] = {
     {"arm_starter", arm_starter, METH_NOARGS, nullptr},
     {"call_in_main_thread", call_in_main_thread, METH_O, nullptr},
     {"recover", function(recover), METH_VARARGS | METH_KEYWORDS, nullptr},
+    {"peek", peek, METH_O, nullptr},
     {nullptr, nullptr, 0, nullptr},
 };
 

@@ -233,3 +233,23 @@ def recover(journal_path: str, spool_dir: str, fsync: bool = False) -> Recovered
         OSError: the journal cannot be read or a batch cannot be written (the journal stays).
         ValueError: the file is not a journal this version understands (it stays).
     """
+
+def peek(journal_path: str) -> bytes:
+    """What `Recorder.open_spans` would say in the process that writes the journal, asked from any other.
+
+    It takes no lock and writes nothing, so the session records on undisturbed, and one that was killed stays as it is
+    for `recover`. All the spans given were open at one and the same instant. A scope that opened or closed within the
+    microseconds that the reading takes may be missing, and a scope's parent may have closed before it. Nothing is open
+    once the session's last batch is in the spool.
+
+    Args:
+        journal_path: the file, `<session_id>.journal`.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: the file is not a journal this version understands.
+
+    Example:
+        >>> json.loads(peek(".cirron/journal/5b1f0e9c4f6e1a9d0000000000000001.journal"))[0]["name"]
+        'epoch'
+    """

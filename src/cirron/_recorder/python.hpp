@@ -101,5 +101,6 @@ PyObject* make_loop(RecorderObject* bound, PyObject* iterable, bool is_epoch);
 PyObject* set_default(PyObject* module, PyObject* recorder);
 PyObject* call_in_main_thread(PyObject* module, PyObject* function);
 PyObject* recover(PyObject* module, PyObject* args, PyObject* keywords);
+PyObject* peek(PyObject* module, PyObject* journal_path);
 
 }  // namespace cirron
