@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cirron import ending, signals
 from cirron._recorder import Recorder
+from cirron.config_file import user_config_file
 from cirron.delivery import make_sender, transport_name
 from cirron.faults import SPOOL, Faults, way_out
 from cirron.launcher import Placement, placement
 from cirron.outlets import Outlets
 from cirron.overhead import calibrate
-from cirron.settings import Settings, resolve, user_config_file
+from cirron.settings import Settings, resolve
 from cirron.sinks import make_printer
 from cirron.storage import Storage
 from cirron.supervision import Supervisor

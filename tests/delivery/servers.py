@@ -51,7 +51,7 @@ class Server:
         self.arrived = threading.Semaphore(0)  # one for each request
         self.ending = threading.Event()  # what hangs waits for it
         self.connections: list[socket.socket] = []
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+        self._http = _HttpServer(("127.0.0.1", 0), _Handler)
         self._http.daemon_threads = False  # so that closing waits for them
         self._http.owner = self  # type: ignore[attr-defined]
         if context is not None:
@@ -74,6 +74,11 @@ class Server:
         for each in self.connections:
             _shut(each)
         self._http.server_close()
+
+
+class _HttpServer(ThreadingHTTPServer):
+    def handle_error(self, *args: Any) -> None:
+        """A client that went away is no news."""
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -31,7 +31,7 @@ def test_the_reason_is_the_status_and_the_first_line_of_what_the_server_says():
 
 
 def test_a_status_without_a_name_is_a_number():
-    assert classify(599, {}, b"", 0.0) == Failed("599")
+    assert classify(599, {}, b"", 0.0) == Failed("599", status=599)
 
 
 def test_a_redirect_says_where_it_would_lead():
@@ -45,7 +45,7 @@ def test_a_redirect_says_where_it_would_lead():
 
 def test_an_encoded_answer_is_not_decoded():
     assert classify(500, {"content-encoding": "br"}, b"\x0b\x02\x80", 0.0) == Failed(
-        "500 Internal Server Error"
+        "500 Internal Server Error", status=500
     )
 
 
@@ -74,8 +74,8 @@ def test_retry_after_is_seconds_or_a_date_and_at_most_five_minutes(value, second
 
 
 def test_retry_after_counts_for_failures():
-    assert classify(429, {"retry-after": "7"}, b"", 0.0) == Failed("429 Too Many Requests", 7.0)
-    assert classify(503, {"retry-after": "7"}, b"", 0.0) == Failed("503 Service Unavailable", 7.0)
+    assert classify(429, {"retry-after": "7"}, b"", 0.0) == Failed("429 Too Many Requests", 7.0, 429)
+    assert classify(503, {"retry-after": "7"}, b"", 0.0) == Failed("503 Service Unavailable", 7.0, 503)
 
 
 def test_what_a_stranger_says_is_shown_short_and_harmless():

@@ -1,5 +1,6 @@
 """One try to post a batch, against servers that behave in every way."""
 
+import contextlib
 import gzip
 import logging
 import socket
@@ -66,6 +67,24 @@ def test_batches_share_a_connection_whatever_the_answer(http, server):
     assert len({request.connection for request in server.requests}) == 1
 
 
+def test_a_timeout_is_for_a_whole_batch_and_for_each_piece_of_a_snapshot_file(server, tmp_path):
+    (tmp_path / "a.safetensors").write_bytes(b"tensors")
+    http = HttpTransport(server.url, KEY, "1.0.0", timeout_s=0.3)
+    server.default = drip_for_long
+    assert http.deliver(BATCH_ID, SMALL) == Failed("timed out after 300ms")
+    assert http.put_file("a7" * 16, tmp_path / "a.safetensors") == Delivered()
+    http.close()
+
+
+def drip_for_long(handler):
+    """Take much longer than the timeout, and for each byte much less."""
+    with contextlib.suppress(OSError):  # the other end has had enough
+        for byte in b"HTTP/1.1 200 OK\r\nX-Padding: 1\r\nContent-Length: 0\r\n\r\n":
+            handler.wfile.write(bytes([byte]))
+            handler.server.owner.ending.wait(0.02)
+    handler.close_connection = True
+
+
 def test_an_answer_without_an_end_costs_its_connection_and_nothing_else(http, server):
     server.answers += [(400, {}, b"x" * 1_000_000)]
     assert isinstance(http.deliver(BATCH_ID, SMALL), Rejected)
@@ -101,7 +120,7 @@ def test_a_server_in_trouble_is_a_failure_and_the_next_try_a_new_one(behaviour, 
 def test_what_a_server_took_counts_though_its_answer_breaks_off(http, server):
     server.answers += [break_off(200), break_off(500)]
     assert http.deliver(BATCH_ID, SMALL) == Delivered()
-    assert http.deliver(BATCH_ID, SMALL) == Failed("500 Internal Server Error: not all")
+    assert http.deliver(BATCH_ID, SMALL) == Failed("500 Internal Server Error: not all", status=500)
 
 
 def test_a_slow_answer_is_an_answer(http, server):

@@ -3,7 +3,7 @@
 import pytest
 
 from cirron.delivery.outcome import Delivered, Failed, Rejected
-from cirron.delivery.sent import SENT_MAX_BYTES
+from cirron.delivery.sent import SENT_MAX_BYTES, SentFolder
 from delivery.setup import OTHER_SESSION, reason
 from support.spool_files import SESSION_ID
 
@@ -162,7 +162,7 @@ def test_a_new_session_clears_away_what_is_kept_for_sessions_that_are_over(deliv
     for session_id in (OTHER_SESSION, live, SESSION_ID):
         (delivery.output_dir / "sent" / session_id).mkdir(parents=True)
         (delivery.output_dir / "sent" / session_id / "batch.json").touch()
-    delivery.queue._sent.sweep()
+    SentFolder(delivery.output_dir, SESSION_ID, delivery.faults).sweep()
     assert {path.name for path in (delivery.output_dir / "sent").iterdir()} == {live, SESSION_ID}
 
 

@@ -34,7 +34,7 @@ def classify(status: int, headers: Mapping[str, str], body: bytes, now_s: float)
     if status in REJECTED:
         return Rejected(status, reason)
     if status in TRY_LATER or status >= 500:
-        return Failed(reason, retry_after_s(headers.get("retry-after", ""), now_s))
+        return Failed(reason, retry_after_s(headers.get("retry-after", ""), now_s), status)
     return NoRoute(status, reason)
 
 

@@ -14,7 +14,7 @@ from cirron.delivery.outcome import AuthRefused, Closed, Delivered, Failed, NoRo
 from cirron.faults import Faults
 
 PLACE = "snapshot file"
-MAX_FAILURES = 8  # after which its batches no longer wait for a file; whenever they are tried, so is the file
+MAX_FAILURES = 8  # whenever its batches are tried later, so is the file
 _OURS = re.compile(r"snapshots/([0-9a-f]{32})/[^/]+", re.ASCII)
 _NO_SNAPSHOTS = b'"snapshots":[]}'  # how a batch without any ends
 
@@ -44,12 +44,20 @@ class Blobs:
         output_dir: the folder that `blob_uri` is relative to.
         put: sends one file of a span.
         faults: takes what goes wrong.
+        max_failures: how often a file may fail before its batch no longer waits for it.
     """
 
-    def __init__(self, output_dir: Path, put: Callable[[str, Path], Outcome], faults: Faults) -> None:
+    def __init__(
+        self,
+        output_dir: Path,
+        put: Callable[[str, Path], Outcome],
+        faults: Faults,
+        max_failures: int = MAX_FAILURES,
+    ) -> None:
         self._output_dir = output_dir
         self._put = put
         self._faults = faults
+        self._max_failures = max_failures
         self._done: set[Blob] = set()
         self._failures: Counter[Blob] = Counter()
         self._has_route = True
@@ -69,7 +77,7 @@ class Blobs:
         if not isinstance(outcome, Failed):
             return isinstance(outcome, AuthRefused | Closed)
         self._failures[blob] += 1
-        return self._failures[blob] < MAX_FAILURES
+        return self._failures[blob] < self._max_failures
 
     def _missing(self, content: bytes) -> list[Blob]:
         if not self._has_route or content.rstrip().endswith(_NO_SNAPSHOTS):

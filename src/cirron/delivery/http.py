@@ -6,6 +6,7 @@ import contextlib
 import importlib
 import os
 import socket
+import threading
 import time
 import zlib
 from collections.abc import Iterator
@@ -44,6 +45,8 @@ class HttpTransport:
         api_key: goes into each request and into no message, `repr` or log.
         sdk_version: what sends, for the server.
         path: the server's route for batches.
+        timeout_s: for a whole batch, and for each piece of a snapshot file; by default only pieces have a limit,
+            which a server that drips its answer can stretch.
 
     Raises:
         ValueError: the endpoint or the key cannot be used; the message shows neither a password nor the key.
@@ -54,16 +57,35 @@ class HttpTransport:
         transport.close()
     """
 
-    def __init__(self, endpoint: str, api_key: str, sdk_version: str, path: str = "/v1/traces") -> None:
+    def __init__(
+        self,
+        endpoint: str,
+        api_key: str,
+        sdk_version: str,
+        path: str = "/v1/traces",
+        timeout_s: float | None = None,
+    ) -> None:
         self._endpoint = checked_endpoint(endpoint)
         self._key = Secret(checked_api_key(api_key))
         self._sdk_version = sdk_version
         self._path = path
+        self._timeout_s = timeout_s
         self._client: httpx.Client | None = None
         self._quiet = Quiet()
         self._socket: socket.socket | None = None  # of the one connection, from the moment it stands
         self._interrupted = False
+        self._timed_out = False
         abandon_in_children(self)
+
+    @property
+    def endpoint(self) -> str:
+        """The server's URL."""
+        return self._endpoint
+
+    @property
+    def path(self) -> str:
+        """The server's route for batches."""
+        return self._path
 
     @property
     def target(self) -> str:
@@ -81,7 +103,8 @@ class HttpTransport:
         if len(content) >= GZIP_FROM_BYTES:
             headers["Content-Encoding"] = "gzip"
             content = zlib.compress(content, GZIP_LEVEL, GZIP_WBITS)
-        return self._try("POST", self._path, content, headers)
+        with self._bounded():
+            return self._try("POST", self._path, content, headers)
 
     def put_file(self, span_id: str, path: Path) -> Outcome:
         """Put one snapshot file of a span, under the file's name.
@@ -131,8 +154,36 @@ class HttpTransport:
                 names = {name.lower(): self._scrub(value) for name, value in answer.headers.items()}
                 return classify(answer.status_code, names, self._scrub_bytes(body), time.time())
         except Exception as error:  # noqa: BLE001 - the network and four libraries may raise anything
-            said = "interrupted before the server answered" if self._interrupted else _said(error)
-            return Failed(readable(self._scrub(said)))
+            return Failed(readable(self._scrub(self._why(error))))
+
+    def _why(self, error: Exception) -> str:
+        import httpx
+
+        if self._timeout_s is not None and (self._timed_out or isinstance(error, httpx.TimeoutException)):
+            return f"timed out after {self._timeout_s * 1000:.0f}ms"
+        return "interrupted before the server answered" if self._interrupted else _said(error)
+
+    @contextlib.contextmanager
+    def _bounded(self) -> Iterator[None]:
+        """Hang up when the exchange takes longer than `timeout_s`."""
+        if self._timeout_s is None:
+            yield
+            return
+        timer = threading.Timer(self._timeout_s, self._run_out)
+        timer.daemon = True  # an interrupt may keep it from being cancelled
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+            timer.join()
+            if self._timed_out:
+                self._timed_out = False
+                self.close()  # the next try has a connection of its own
+
+    def _run_out(self) -> None:
+        self._timed_out = True
+        self.interrupt()
 
     def _answer(
         self, method: str, route: str, content: bytes | Iterator[bytes], headers: dict[str, str]
@@ -161,10 +212,10 @@ class HttpTransport:
             headers={
                 "Authorization": f"Bearer {self._key}",
                 "X-Cirron-SDK-Version": self._sdk_version,
-                "User-Agent": f"cirron/{self._sdk_version}",
+                "User-Agent": f"cirron/{self._sdk_version.rpartition('/')[2]}",
                 "Accept-Encoding": "identity",  # an answer of a line is not worth a decompressor
             },
-            timeout=httpx.Timeout(TRANSFER_S, connect=CONNECT_S),
+            timeout=httpx.Timeout(self._timeout_s or TRANSFER_S, connect=self._timeout_s or CONNECT_S),
             limits=httpx.Limits(max_connections=1, keepalive_expiry=KEEP_ALIVE_S),
             # Plain http is for this machine; through a proxy the key would leave it unencrypted.
             trust_env=not is_plain_http(self._endpoint),

@@ -45,10 +45,12 @@ class Failed:
     Attributes:
         reason: why it failed, for a person.
         retry_after_s: for how long the server asks to be left alone.
+        status: the HTTP status; None where no server answered.
     """
 
     reason: str
     retry_after_s: float | None = None
+    status: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,14 +23,16 @@ class SentFolder:
 
     Args:
         output_dir: the folder with `sent/` and `journal/` in it.
-        own_session_id: a session of this process, live whether it has a journal or not.
+        own_session_id: a session of this process, live whether it has a journal or not; None in a process that
+            records nothing.
         faults: takes what goes wrong.
     """
 
-    def __init__(self, output_dir: Path, own_session_id: str, faults: Faults) -> None:
+    def __init__(self, output_dir: Path, own_session_id: str | None, faults: Faults) -> None:
         self._folder = output_dir / "sent"
         self._journals = output_dir / "journal"
-        _own.setdefault(os.getpid(), set()).add(own_session_id)
+        if own_session_id is not None:
+            _own.setdefault(os.getpid(), set()).add(own_session_id)
         self._faults = faults
         self._used_bytes: int | None = None  # None until the folder was listed
 

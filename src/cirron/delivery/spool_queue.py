@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import re
 import time
 from collections import deque
 from collections.abc import Callable
@@ -12,14 +10,12 @@ from pathlib import Path
 
 from cirron.delivery.outcome import Delivered, Outcome, Rejected
 from cirron.delivery.sent import SentFolder
+from cirron.delivery.settlement import Settlement
 from cirron.faults import Faults
 
 LIST_AT_MOST_S = 1.0  # how often the directory is listed at most, unless asked to
 LIST_SHARE = 0.02  # and how much of the time that may take, as a spool may hold 100,000 files
 UNREADABLE_S = 60.0  # after which a file that could not be read is tried again
-
-_SESSION_ID = re.compile(rb'"session_id"\s*:\s*"([0-9a-f]{32})"')
-_HEAD_BYTES = 4096  # the session's id stands before the records
 
 
 class SpoolQueue:
@@ -42,9 +38,8 @@ class SpoolQueue:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._spool_dir = spool_dir
-        self._sent = sent
+        self._settlement = Settlement(spool_dir, sent, removed)
         self._faults = faults
-        self._removed = removed
         self._clock = clock
         self._names: deque[str] = deque()
         self._settled: set[str] = set()  # done with, though the system would not let them be removed
@@ -93,12 +88,8 @@ class SpoolQueue:
         if not isinstance(outcome, Delivered | Rejected):
             return
         self._pass_over(name)
-        path = self._spool_dir / name
         try:
-            if isinstance(outcome, Rejected):
-                self._set_aside(path, outcome)
-            else:
-                self._put_away(path, content)
+            self._settlement.settle(name, content, outcome)
         except FileNotFoundError:  # the cap or the user was quicker
             pass
         except OSError as error:
@@ -106,21 +97,8 @@ class SpoolQueue:
             self._faults.note(
                 "settled batch",
                 error,
-                f"{_done(outcome)}, but {path} cannot be put in order; it is not sent again",
+                f"{_done(outcome)}, but {self._spool_dir / name} cannot be put in order; it is not sent again",
             )
-
-    def _put_away(self, path: Path, content: bytes) -> None:
-        session_id = session_of(content)
-        if session_id is None or not self._sent.wants(session_id) or not self._sent.take(path, session_id):
-            path.unlink()
-        self._removed(len(content))
-
-    def _set_aside(self, path: Path, outcome: Rejected) -> None:
-        folder = self._spool_dir / "rejected"
-        folder.mkdir(exist_ok=True)
-        path.rename(folder / path.name)  # first, as it needs no room on the disk
-        reason = {"status": outcome.status, "reason": outcome.reason, "rejected_ns": time.time_ns()}
-        (folder / f"{path.stem}.reason.json").write_text(json.dumps(reason) + "\n", encoding="utf-8")
 
     def _pass_over(self, name: str) -> None:
         if self._names and self._names[0] == name:
@@ -141,12 +119,6 @@ class SpoolQueue:
             )
             return []
         return [name for name in names if BATCH_NAME.fullmatch(name) and name not in left_out]
-
-
-def session_of(content: bytes) -> str | None:
-    """The id of the session that a batch belongs to, without decoding the batch."""
-    match = _SESSION_ID.search(content, 0, _HEAD_BYTES)
-    return None if match is None else match[1].decode()
 
 
 def _done(outcome: Outcome) -> str:

@@ -1,0 +1,122 @@
+"""`cirron spool flush`: send the batches in a spool to the platform."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from cirron._version import __version__
+from cirron.account import CliConfig, config_path, signed_in
+from cirron.cli.messages import say
+from cirron.cli.progress import progress
+from cirron.cli.spool_folder import batch_files, batches, dir_option, nothing_in, spool_folder
+from cirron.delivery.blobs import Blobs
+from cirron.delivery.flush import Flush, Waiting, claimed
+from cirron.delivery.http import HttpTransport
+from cirron.delivery.outcome import NoRoute
+from cirron.delivery.sent import SentFolder
+from cirron.delivery.settlement import Settlement
+from cirron.faults import Faults
+from cirron.spool.delete import count_anew
+from cirron.spool.files import scan
+
+INGEST_ROUTE = "/api/traces"
+SAID_FROM_S = 1.0  # shorter pauses need no mention
+
+
+@click.command(
+    "flush",
+    epilog="""Example:
+
+    \b
+    cirron auth login         # once
+    cirron spool flush
+    cirron spool flush --dir archive/.cirron/spool
+    """,
+)
+@dir_option
+def flush_command(directory: Path | None) -> int:
+    """Send the batches in the spool to the platform, the oldest first, and delete each that it has.
+
+    Needs a login: see `cirron auth login`. A batch that does not get through is tried again as often as `retries`
+    says, and one that the platform rejects for good is set aside in rejected/. What was not sent stays, and the
+    exit code is 1 then; Ctrl-C loses nothing.
+    """
+    spool = spool_folder(directory)
+    if not batch_files(spool):
+        print(nothing_in(spool))
+        return 0
+    with _stopped_by_sigterm():
+        config = CliConfig.load()
+        token = signed_in(config, config_path())
+        faults = _Told()
+        with claimed(spool, faults):
+            return _flush(spool, config, token, faults)
+
+
+class _Told(Faults):
+    """Faults that go to the person at the terminal rather than to a log."""
+
+    def warn(self, message: str) -> None:
+        say(f"Warning: {message}")
+
+
+@contextmanager
+def _stopped_by_sigterm() -> Iterator[None]:
+    """Have SIGTERM do what Ctrl-C does."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _flush(spool: Path, config: CliConfig, token: str, faults: Faults) -> int:
+    # Listed only now: another flush may have been at work until this one got the claim.
+    names = [file.name for file in scan(spool)[0]]
+    transport = HttpTransport(config.api_url, token, f"cli/{__version__}", INGEST_ROUTE, config.timeout_s)
+    blobs = Blobs(spool.parent, transport.put_file, faults, max_failures=config.retries + 1)
+    settlement = Settlement(spool, SentFolder(spool.parent, None, faults))
+    flush = Flush(spool, names, transport, settlement, blobs, config.retries)
+    try:
+        interrupted = _run(flush, names)
+    finally:
+        transport.close()
+        count_anew(spool)
+    return _report(flush, interrupted=interrupted)
+
+
+def _run(flush: Flush, names: Sequence[str]) -> bool:
+    """Whether the user interrupted it."""
+    try:
+        with progress("Uploading", len(names)) as advance:
+            for step in flush.run():
+                if isinstance(step, Waiting):
+                    _say_wait(step)
+                    continue
+                if step.error is not None:
+                    say(f"Error: {step.error}")
+                advance()
+    except KeyboardInterrupt:
+        return True
+    return False
+
+
+def _say_wait(step: Waiting) -> None:
+    if step.pause_s > SAID_FROM_S:
+        say(f"Waiting {step.pause_s:.0f} s before {step.name} is tried again: {step.reason}")
+
+
+def _report(flush: Flush, *, interrupted: bool) -> int:
+    if isinstance(flush.stopped, NoRoute) and flush.skipped == len(flush) - 1:
+        return 1  # it was the first batch, and the error said it all
+    if (interrupted or flush.stopped is not None) and flush.left > 0:
+        say(f"Warning: Stopping flush; {batches(flush.left)} left in spool.")
+    print(f"Uploaded: {flush.uploaded}  Failed: {flush.failed}  Skipped: {flush.skipped}")
+    if interrupted:
+        raise click.Abort
+    return 0 if flush.is_complete else 1
