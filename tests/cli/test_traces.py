@@ -136,7 +136,7 @@ def test_a_spool_may_be_named_by_any_folder_around_it(spool, given):
         (["view", "--session", "77"], "no session in .cirron begins with '77': see `cirron traces list`"),
         (
             ["view", "--name", "epoc"],
-            "no span is called 'epoc' in session 5e5e5e5e: there are cirron.session, prepare",
+            "no span is called 'epoc': there are cirron.session, prepare",
         ),
         (["view", "--spool", "elsewhere"], "no spool at elsewhere: the directory does not exist"),
     ],

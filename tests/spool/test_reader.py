@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from cirron.spool import find_spool, list_files, read
+from cirron.spool.records import LeanBatch, TimesBatch
+from support.recording import EPOCH_NS, Recording, training
 from support.spool_files import SESSION_ID, bare_batch, batch, put, session_span, span
 
 OTHER_ID = "07" * 16
@@ -110,3 +112,40 @@ def peak_bytes(spool: Path) -> int:
         return tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
+
+
+def test_what_a_live_session_has_delivered_is_read_too_if_asked_for(tmp_path):
+    spool, sent = tmp_path / "spool", tmp_path / "sent" / ("5e" * 16)
+    recording = Recording()
+    recording.write(sent, 1)
+    recording.write(spool, 2)
+    recording.write(sent, 3)
+    assert [batch.created_ns - EPOCH_NS for batch in read(spool).batches()] == [2]
+    assert [batch.created_ns - EPOCH_NS for batch in read(spool, sent=True).batches()] == [1, 2, 3]
+
+
+def test_batches_come_newest_first_if_asked_for(tmp_path):
+    for number in (1, 2, 3):
+        Recording().write(tmp_path, number)
+    assert [batch.created_ns - EPOCH_NS for batch in read(tmp_path).batches(newest_first=True)] == [3, 2, 1]
+
+
+def test_lean_batches_hold_less_and_tell_when_the_next_older_one_was_sealed(tmp_path):
+    recording = training(1, 2)
+    for number in (1, 2):
+        recording.write(tmp_path, number)
+    lean = list(read(tmp_path).lean_batches(LeanBatch))
+    assert [(batch.created_ns - EPOCH_NS, max(0, older_ns - EPOCH_NS)) for batch, older_ns in lean] == [
+        (2, 1),
+        (1, 0),
+    ]
+    assert [span.name for span in lean[0][0].spans] == [span.name for span in recording.spans]
+    assert [mark.value for mark in lean[0][0].marks] == [mark.value for mark in recording.marks]
+    assert next(read(tmp_path).lean_batches(TimesBatch))[0].marks == ()
+
+
+def test_the_batches_of_several_sessions_are_picked_by_their_ids(tmp_path):
+    for number, digits in enumerate(["ab", "ac", "ad"]):
+        Recording(digits * 16).write(tmp_path, number)
+    reader = read(tmp_path, {"ab" * 16, "ad" * 16})
+    assert [batch.session_id[:2] for batch in reader.batches()] == ["ab", "ad"]

@@ -5,22 +5,42 @@ from pathlib import Path
 
 import msgspec
 
-from cirron.spool.records import Batch, BoolMark, FloatMark, IntMark, Mark, Span, StringMark
+from cirron.spool.records import (
+    Batch,
+    BoolMark,
+    FloatMark,
+    Histogram,
+    IntMark,
+    Mark,
+    Snapshot,
+    Span,
+    Stats,
+    StringMark,
+)
 
 MS = 1_000_000
 EPOCH_NS = 1_700_000_000_000_000_000
 MARK_TYPES = {bool: BoolMark, int: IntMark, float: FloatMark, str: StringMark, type(None): FloatMark}
+BUCKETS = Histogram(
+    bins=[edge / 8 - 1 for edge in range(17)], counts=[0, 1, 2, 4, 8, 16, 32, 64, 64, 32, 16, 8, 4, 2, 1, 0]
+)
+STATS = Stats(mean=0.0, std=0.25, min=-0.875, max=0.875, norm=3.125, histogram=BUCKETS)
 
 
 class Recording:
-    """One session's records; ids count up, so that pictures of them are the same on every run."""
+    """One session's records; ids count up, so that pictures of them are the same on every run.
 
-    def __init__(self, session_id: str | None = "5e" * 16, recovered=False):
+    `of_batch` are fields of the batch, such as `rank`. Ids of one session begin alike where `id_head` is given.
+    """
+
+    def __init__(self, session_id: str | None = "5e" * 16, recovered=False, id_head=0, **of_batch):
         self.session_id = session_id
         self.recovered = recovered
-        self.ids = (f"{number:032x}" for number in itertools.count(1))
+        self.of_batch = of_batch
+        self.ids = (f"{id_head:016x}{number:016x}" for number in itertools.count(1))
         self.spans: list[Span] = []
         self.marks: list[Mark] = []
+        self.snapshots: list[Snapshot] = []
         self.marks_of: dict[str, list[str]] = {}
 
     def session(self, start, end, **attrs):
@@ -57,6 +77,21 @@ class Recording:
         self.marks_of.setdefault(span_id, []).append(record.id)
         return record.id
 
+    def snapshot(self, span_id, tensor_name, at=0.0, shape=(4, 4), mode="stats", **fields):
+        """Statistics of a tensor; its values, if any, are in the file that `blob_uri` names."""
+        plain = dict(dtype="float32", stats=STATS, blob_uri=None, attrs={})
+        record = Snapshot(
+            id=next(self.ids),
+            span_id=span_id,
+            tensor_name=tensor_name,
+            shape=list(shape),
+            mode=mode,
+            ts_ns=EPOCH_NS + round(at * MS),
+            **plain | fields,
+        )
+        self.snapshots.append(record)
+        return record.id
+
     def batch(self, number=1) -> Batch:
         return Batch(
             schema_version=1,
@@ -65,9 +100,10 @@ class Recording:
             created_ns=EPOCH_NS + number,
             spans=[self._with_mark_ids(span) for span in self.spans],
             marks=self.marks,
-            snapshots=[],
+            snapshots=self.snapshots,
             session_id=self.session_id,
             recovered=self.recovered,
+            **self.of_batch,
         )
 
     def _with_mark_ids(self, span):
@@ -80,6 +116,16 @@ class Recording:
         path = spool / f"{batch.created_ns:020}-{batch.batch_id}.json"
         path.write_bytes(msgspec.json.encode(batch))
         return path
+
+
+def write_tensors(output_dir: Path, span_id: str, kind="weights", **tensors) -> str:
+    """Write arrays into a snapshot file of the span, dots for two underscores in their names; its URI."""
+    from safetensors.numpy import save_file
+
+    uri = f"snapshots/{span_id}/{kind}.safetensors"
+    (output_dir / uri).parent.mkdir(parents=True, exist_ok=True)
+    save_file({name.replace("__", "."): values for name, values in tensors.items()}, output_dir / uri)
+    return uri
 
 
 def training(epochs=3, steps=200, recording=None) -> Recording:

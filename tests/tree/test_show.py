@@ -9,7 +9,7 @@ from IPython.core.displaypub import CapturingDisplayPublisher
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
-from cirron.tree import build, print_tree, show, to_html, to_text
+from cirron.tree import build, scopes_of, print_tree, show, to_html, to_text
 from support.recording import Recording, training
 
 
@@ -19,7 +19,7 @@ class ZMQInteractiveShell(InteractiveShell):
 
 @pytest.fixture
 def tree():
-    return build([training(2, 10).batch()])
+    return scopes_of(build([training(2, 10).batch()]))
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ def test_html_escapes_whatever_was_recorded():
     run = Recording()
     span = run.span("</pre></script><script>alert(1)</script>", 0, 1, attrs={"<b>": "<i>&"})
     run.mark(span, "<img src=x onerror=alert(1)>", "<u>")
-    page = to_html(build([run.batch()]))
+    page = to_html(scopes_of(build([run.batch()])))
     assert set(re.findall(r"<(/?\w+)", page)) == {"pre", "/pre", "span", "/span"}
     assert "&lt;/script&gt;" in page
 
@@ -97,7 +97,7 @@ def test_html_escapes_whatever_was_recorded():
 def test_html_colours_an_error():
     run = Recording()
     run.span("epoch", 0, 1, attrs={"error": "ValueError"})
-    assert '<span style="font-weight:bold;color:#d33">ValueError</span>' in to_html(build([run.batch()]))
+    assert '<span style="font-weight:bold;color:#d33">ValueError</span>' in to_html(scopes_of(build([run.batch()])))
 
 
 def test_a_terminal_gets_colours(tree, monkeypatch):
@@ -132,5 +132,5 @@ def test_a_terminal_that_knows_no_blocks_gets_plain_characters(encoding):
     run.span("训练", 0, 1)
     run.session(0, 2)
     terminal = Terminal(encoding)
-    print_tree(build([run.batch()]), terminal, color=False)
+    print_tree(scopes_of(build([run.batch()])), terminal, color=False)
     assert terminal.text().splitlines()[1].startswith(r"`- \u8bad\u7ec3")

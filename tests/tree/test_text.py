@@ -6,7 +6,8 @@ import re
 
 import pytest
 
-from cirron.tree import build, to_lines, to_text
+from cirron.tree import build, scopes_of, to_lines, to_text
+from cirron.tree.outline import Outline
 from support.recording import MS, Recording, training
 
 
@@ -16,8 +17,15 @@ def run():
 
 
 def picture(*recordings, **options):
-    tree = build(recording.batch() for recording in recordings)
-    return to_text(tree, **{"width": 100} | options).splitlines()
+    """What is drawn of a tree; of a single session it must be what is drawn from a stream of its batches."""
+    batches = [recording.batch() for recording in recordings]
+    drawn = to_text(scopes_of(build(batches)), **{"width": 100} | options).splitlines()
+    if len(batches) == 1:
+        outline = Outline(batches[0].session_id)
+        outline.add(batches[0])
+        outline.finish()
+        assert to_text(outline.top, **{"width": 100} | options).splitlines() == drawn
+    return drawn
 
 
 def rows(count, name="step", parent="session", run=None):
@@ -142,7 +150,7 @@ def test_errors_are_named_and_counted_in_a_fold(run):
         run.span("step", step, step + 1, attrs={"error": error} if error else {})
     run.span("epoch", 8, 9, attrs={"error": "KeyboardInterrupt"})
     assert picture(run, width=110)[1:] == [
-        "├─ step ×7        7.00 ms  ███████▊    78 %  2 × ValueError  1 × OSError  1 other error  mean 1.00 ms  +1",
+        "├─ step ×7        7.00 ms  ███████▊    78 %  2 × ValueError  1 × KeyError  1 other error  mean 1.00 ms  +1",
         "└─ epoch          1.00 ms  █▏          11 %  KeyboardInterrupt",
     ]
 
@@ -151,7 +159,7 @@ def test_an_error_is_red_and_a_name_is_bold(run):
     run.session(0, 10)
     run.span("epoch", 0, 5, attrs={"error": "ValueError"})
     styles = {
-        (line.plain[s.start : s.end], s.style) for line in to_lines(build([run.batch()])) for s in line.spans
+        (line.plain[s.start : s.end], s.style) for line in to_lines(scopes_of(build([run.batch()]))) for s in line.spans
     }
     assert {("cirron.session", "bold"), ("epoch", "bold red"), ("ValueError", "bold red")} <= styles
 
@@ -249,7 +257,7 @@ def test_deep_trees_end_in_a_count(run):
 
 
 def test_colours_change_nothing_but_the_colours():
-    tree = build([training(3, 20).batch()])
+    tree = scopes_of(build([training(3, 20).batch()]))
     coloured = to_text(tree, width=100, color=True)
     assert "\x1b[" in coloured
     plain = re.sub(r"\x1b\[[0-9;]*m", "", coloured)

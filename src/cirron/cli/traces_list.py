@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
+from itertools import compress
 from pathlib import Path
 
 import click
@@ -12,18 +13,36 @@ import msgspec
 
 from cirron.cli.local_spool import open_sessions, short_ids, spool_option
 from cirron.cli.messages import say
-from cirron.spool import Session
+from cirron.cli.table import Column, print_table
+from cirron.spool import Session, runs
 from cirron.tree import units
 
-_HEAD = ("session", "started", "duration", "ended", "spans", "marks", "snapshots", "size")
-_LEFT = ("session", "started", "ended")
+_COLUMNS = (
+    Column("session", is_left=True),
+    Column("started", is_left=True),
+    Column("duration"),
+    Column("ended", is_left=True),
+    Column("process", is_left=True, can_be_cut=True),
+    Column("spans"),
+    Column("marks", rank=1),
+    Column("snapshots", rank=2),
+    Column("size", rank=1),
+)
 
 
-@click.command("list")
+@click.command(
+    "list",
+    epilog="""Example:
+
+    \b
+    cirron traces list
+    cirron traces list --spool /mnt/runs/42 --json
+    """,
+)
 @spool_option
 @click.option("--json", "as_json", is_flag=True, help="Print the sessions as JSON.")
 def list_command(spool: Path, as_json: bool) -> None:
-    """List the recorded sessions, the oldest first."""
+    """List the recorded sessions, the oldest first; those that were killed or still go on are listed as such."""
     sessions = open_sessions(spool)
     if as_json:
         print(msgspec.json.encode([asdict(session) for session in sessions]).decode())
@@ -32,17 +51,25 @@ def list_command(spool: Path, as_json: bool) -> None:
         say(f"Nothing is recorded in {spool}")
         return
     ids = short_ids(sessions)
-    _print_table([_row(name, session) for name, session in zip(ids, sessions, strict=True)])
-    say(f"Look at one with `cirron traces view --session {ids[-1]}`")
+    _print(sessions, ids)
+    newest = runs(sessions)[-1].ranks[0]
+    say(f"Look at one with `cirron traces view --session {ids[sessions.index(newest)]}`")
+
+
+def _print(sessions: Sequence[Session], ids: Sequence[str]) -> None:
+    rows = [_row(name, session) for name, session in zip(ids, sessions, strict=True)]
+    told = [any(row[position] for row in rows) for position in range(len(_COLUMNS))]  # most have one process
+    print_table(list(compress(_COLUMNS, told)), [list(compress(row, told)) for row in rows])
 
 
 def _row(name: str, session: Session) -> tuple[str, ...]:
     started = datetime.fromtimestamp(session.started_ns / 1e9, UTC)
     return (
-        name,
+        units.clean(name),
         started.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         units.duration(session.last_ns - session.started_ns),
         units.clean(session.ended),
+        units.clean(_process(session)),
         f"{session.spans:,}",
         f"{session.marks:,}",
         f"{session.snapshots:,}",
@@ -50,11 +77,8 @@ def _row(name: str, session: Session) -> tuple[str, ...]:
     )
 
 
-def _print_table(rows: Sequence[Sequence[str]]) -> None:
-    widths = [max(map(len, column)) for column in zip(_HEAD, *rows, strict=True)]
-    for row in (_HEAD, *rows):
-        cells = (
-            cell.ljust(width) if head in _LEFT else cell.rjust(width)
-            for head, cell, width in zip(_HEAD, row, widths, strict=True)
-        )
-        print("  ".join(cells).rstrip())
+def _process(session: Session) -> str:
+    """Which of several processes it was; nothing where there was one."""
+    rank = f"rank {session.rank} of {session.world_size}" if session.world_size > 1 else ""
+    worker = f"worker {session.worker}" if session.worker is not None else ""
+    return ", ".join(part for part in (rank, worker) if part)

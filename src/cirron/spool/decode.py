@@ -2,11 +2,12 @@
 
 import re
 from pathlib import Path
+from typing import Any, TypeVar
 
 import msgspec
 
 from cirron.spool.problem import Problem
-from cirron.spool.records import SCHEMA_VERSION, Batch
+from cirron.spool.records import SCHEMA_VERSION, AnyBatch, Batch, LeanBatch, TimesBatch
 
 FILE_MAX_BYTES = 256 * 1024 * 1024
 
@@ -18,12 +19,21 @@ class _Version(msgspec.Struct):
     schema_version: int
 
 
-_decode_batch = msgspec.json.Decoder(Batch).decode
+Shape = TypeVar("Shape", bound=AnyBatch)
+
+_decoders: dict[type, msgspec.json.Decoder[Any]] = {
+    shape: msgspec.json.Decoder(shape) for shape in (Batch, LeanBatch, TimesBatch)
+}
 _decode_version = msgspec.json.Decoder(_Version).decode
 
 
 def load(path: Path) -> Batch | Problem | None:
-    """The batch in one file, or what is wrong with it; None when the file is gone.
+    """The batch in one file, or what is wrong with it; None when the file is gone."""
+    return load_as(path, Batch)
+
+
+def load_as(path: Path, shape: type[Shape]) -> Shape | Problem | None:
+    """The same with as many fields as are wanted.
 
     A sender removes a file once the server has it, so one that vanishes under a reader is nothing to report.
     """
@@ -37,12 +47,13 @@ def load(path: Path) -> Batch | Problem | None:
         return None
     except OSError as error:
         return Problem(path, "unreadable", None, error.strerror or str(error))
-    return _decode(path, content)
+    return _decode(path, content, shape)
 
 
-def _decode(path: Path, content: bytes) -> Batch | Problem:
+def _decode(path: Path, content: bytes, shape: type[Shape]) -> Shape | Problem:
     try:
-        return _decode_batch(content)
+        batch: Shape = _decoders[shape].decode(content)
+        return batch
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         return _future(path, content) or _explain(path, content, error)
 

@@ -1,13 +1,17 @@
 """Reads a spool as a stream of batches; a file that cannot be read is reported and left out."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from itertools import chain, pairwise
+from operator import attrgetter
 
-from cirron.spool.decode import load
+from cirron.spool.decode import Shape, load_as
 from cirron.spool.files import SpoolFile, find_spool, scan
 from cirron.spool.problem import Problem
-from cirron.spool.records import Batch
+from cirron.spool.records import AnyBatch, Batch
 from cirron.spool.session_names import name_sessions
+
+UNKNOWN_SESSION = "pid-0"  # of a batch that was removed before its process could be told
 
 
 class Reader:
@@ -18,51 +22,92 @@ class Reader:
         problems: what the latest pass over the batches found wrong, in the order it was met.
     """
 
-    def __init__(self, directory: str | os.PathLike[str], session: str | None = None) -> None:
+    def __init__(
+        self,
+        directory: str | os.PathLike[str],
+        session: str | Collection[str] | None = None,
+        *,
+        sent: bool = False,
+    ) -> None:
         self.spool = find_spool(directory)
+        self._with_sent = sent
         self.problems: list[Problem] = []
         self._wanted = session
-        self._unnamed: dict[str, str] | None = None
+        self._unnamed: dict[str, str] = {}
 
-    def batches(self) -> Iterator[Batch]:
-        """Each batch, oldest first; one file is in memory at a time. Every call is a new pass."""
-        for _, batch in self.entries():
+    def batches(self, *, newest_first: bool = False) -> Iterator[Batch]:
+        """Each batch, oldest first or the other way round; one file is in memory at a time.
+
+        Every call is a new pass.
+        """
+        for _, batch in self.entries(newest_first=newest_first):
             yield batch
 
-    def entries(self) -> Iterator[tuple[SpoolFile, Batch]]:
+    def entries(self, *, newest_first: bool = False) -> Iterator[tuple[SpoolFile, Batch]]:
         """Each batch together with the file it came from; otherwise as `batches`."""
-        for file, batch in self._all():
-            if self._wanted is None or self.session_of(batch).startswith(self._wanted):
+        for file, batch in self._all(Batch, newest_first=newest_first):
+            if self._wants(batch):
                 yield file, batch
 
-    def session_of(self, batch: Batch) -> str:
+    def lean_batches(self, shape: type[Shape]) -> Iterator[tuple[Shape, int]]:
+        """Each batch, newest first, with the time at which the next older one was sealed; 0 for the last.
+
+        Args:
+            shape: `LeanBatch` or `TimesBatch`, which skip what not every reader needs, and so take less time.
+        """
+        wanted = (batch for _, batch in self._all(shape, newest_first=True) if self._wants(batch))
+        for batch, older in pairwise(chain(wanted, [None])):
+            if batch is not None:
+                yield batch, older.created_ns if older is not None else 0
+
+    def files(self) -> list[SpoolFile]:
+        """The batch files, oldest first; those of all sessions, as their names do not tell them apart."""
+        return self._scan()[0]
+
+    def session_of(self, batch: AnyBatch) -> str:
         """The id of the session that wrote the batch, found by other means where the batch names none."""
         if batch.session_id is not None:
             return batch.session_id
-        if self._unnamed is None:
-            self._unnamed = name_sessions(batch for _, batch in Reader(self.spool)._all())
-        # A batch written since that other pass is new to it; alone, it still tells its process.
-        return self._unnamed.get(batch.batch_id) or name_sessions([batch])[batch.batch_id]
+        if batch.batch_id not in self._unnamed:  # at first, and for a batch that was written since
+            every_batch = (named for _, named in Reader(self.spool, sent=self._with_sent)._all(Batch))
+            self._unnamed = name_sessions(every_batch)
+        return self._unnamed.get(batch.batch_id, UNKNOWN_SESSION)
 
-    def _all(self) -> Iterator[tuple[SpoolFile, Batch]]:
+    def _wants(self, batch: AnyBatch) -> bool:
+        if self._wanted is None:
+            return True
+        session_id = self.session_of(batch)
+        if isinstance(self._wanted, str):
+            return session_id.startswith(self._wanted)
+        return session_id in self._wanted
+
+    def _all(self, shape: type[Shape], *, newest_first: bool = False) -> Iterator[tuple[SpoolFile, Shape]]:
         self.problems.clear()
-        self._unnamed = None
-        files, foreign = scan(self.spool)
+        self._unnamed = {}
+        files, foreign = self._scan()
         self.problems.extend(foreign)
         first: dict[str, str] = {}
-        for file in files:
-            batch = self._load(file)
+        for file in reversed(files) if newest_first else files:
+            batch = self._load(file, shape)
             if batch is not None and self._is_new(batch, file, first):
                 yield file, batch
 
-    def _load(self, file: SpoolFile) -> Batch | None:
-        found = load(file.path)
+    def _scan(self) -> tuple[list[SpoolFile], list[Problem]]:
+        files, problems = scan(self.spool)
+        if self._with_sent:
+            # After the spool: what is delivered meanwhile moves from there to here.
+            folders = sorted((self.spool.parent / "sent").glob("*/"))
+            files = sorted(chain(files, *(scan(folder)[0] for folder in folders)), key=attrgetter("name"))
+        return files, problems
+
+    def _load(self, file: SpoolFile, shape: type[Shape]) -> Shape | None:
+        found = load_as(file.path, shape)
         if isinstance(found, Problem):
             self.problems.append(found)
             return None
         return found
 
-    def _is_new(self, batch: Batch, file: SpoolFile, first: dict[str, str]) -> bool:
+    def _is_new(self, batch: AnyBatch, file: SpoolFile, first: dict[str, str]) -> bool:
         earlier = first.setdefault(batch.batch_id, file.name)
         if earlier == file.name:
             return True
@@ -71,12 +116,15 @@ class Reader:
         return False
 
 
-def read(directory: str | os.PathLike[str], session: str | None = None) -> Reader:
+def read(
+    directory: str | os.PathLike[str], session: str | Collection[str] | None = None, *, sent: bool = False
+) -> Reader:
     """Open a spool for reading.
 
     Args:
         directory: the spool directory, a `.cirron` directory, or a directory that holds one.
-        session: give only the batches of sessions whose id begins so.
+        session: give only the batches of sessions whose id begins so, or whose ids are in this collection.
+        sent: give also what live sessions have delivered to a server already, as far as it is still there.
 
     Raises:
         FileNotFoundError: there is no such directory.
@@ -88,4 +136,4 @@ def read(directory: str | os.PathLike[str], session: str | None = None) -> Reade
         >>> for problem in reader.problems:
         ...     print(problem)
     """
-    return Reader(directory, session)
+    return Reader(directory, session, sent=sent)

@@ -16,6 +16,7 @@ class Session:
         id: the session's id; `pid-<pid>` where the writer named no session and left no root span.
         run_id, host: as the writer gave them, else None.
         pid, rank: of the process that recorded; 0 where nothing tells.
+        world_size: how many processes train together; 1 where nothing tells.
         worker: what a forked or spawned process is called among its siblings; None in a main process.
         parent_session_id: of the process that made it, likewise.
         started_ns: the earliest instant recorded.
@@ -31,6 +32,7 @@ class Session:
     host: str | None = None
     pid: int = 0
     rank: int = 0
+    world_size: int = 1
     worker: str | None = None
     parent_session_id: str | None = None
     started_ns: int = 0
@@ -96,6 +98,7 @@ def _identify(session: Session, batch: Batch) -> None:
     first = batch.spans[0] if batch.spans else None
     session.pid = session.pid or batch.pid or (first.pid if first else 0)
     session.rank = session.rank or batch.rank or (first.rank if first else 0)
+    session.world_size = batch.world_size or session.world_size
 
 
 def _stretch(session: Session, batch: Batch) -> None:

@@ -8,7 +8,7 @@ from heapq import nlargest
 from cirron.tree.build import Node, Tree
 
 
-def keep(tree: Tree, name: str | None = None, last: int | None = None) -> Tree:
+def keep(tree: Tree, name: str | None = None, last: int | None = None, min_wall_ns: int = 0) -> Tree:
     """The part of a tree that was asked for; with both filters, the last of those that the name keeps.
 
     Args:
@@ -16,6 +16,7 @@ def keep(tree: Tree, name: str | None = None, last: int | None = None) -> Tree:
         name: keep spans of exactly this name and everything below them.
         last: keep this many spans, those that closed most recently. One whose parent is not among them
             becomes a root.
+        min_wall_ns: leave out spans that took less, and everything below them; one that has not ended stays.
 
     Raises:
         TypeError, ValueError: `name` is not a string, or `last` is not a whole number above zero.
@@ -24,6 +25,8 @@ def keep(tree: Tree, name: str | None = None, last: int | None = None) -> Tree:
         keep(tree, name="epoch", last=20)
     """
     check_filters(name, last)
+    if min_wall_ns:
+        tree = _long_enough(tree, min_wall_ns)
     if name is not None:
         tree = _named(tree, name)
     if last is not None:
@@ -51,6 +54,18 @@ def _named(tree: Tree, name: str) -> Tree:
         else:
             pending.extend(reversed(node.children))
     return _tree(roots)
+
+
+def _long_enough(tree: Tree, min_wall_ns: int) -> Tree:
+    copies: list[Node] = []
+    pending = [(node, copies) for node in reversed(tree.roots)]
+    while pending:
+        node, siblings = pending.pop()
+        if node.span.end_ns is None or node.wall_ns >= min_wall_ns:
+            children: list[Node] = []
+            siblings.append(Node(node.span, children, node.marks, node.until_ns))
+            pending.extend((child, children) for child in reversed(node.children))
+    return _tree(copies)
 
 
 def _last_closed(tree: Tree, last: int) -> Tree:

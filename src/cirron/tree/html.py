@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
-from cirron.tree.build import Tree
+from cirron.tree.scope import Scope
 from cirron.tree.text import WIDTH, to_lines
 
 if TYPE_CHECKING:
@@ -23,9 +23,9 @@ _CSS = {
 _PRE = "line-height:1.25;font-family:monospace;white-space:pre;overflow-x:auto"
 
 
-def to_html(tree: Tree, *, width: int = WIDTH) -> str:
+def to_html(top: Scope, *, width: int = WIDTH) -> str:
     """The picture of `to_text` as one `pre` element with inline styles, everything recorded escaped."""
-    lines = "\n".join(_line_html(line) for line in to_lines(tree, width=width))
+    lines = "\n".join(_line_html(line) for line in to_lines(top, width=width))
     return f'<pre style="{_PRE}">{lines}</pre>'
 
 

@@ -10,9 +10,15 @@ from cirron.tree.build import Tree, build
 from cirron.tree.dicts import to_dict, to_json
 from cirron.tree.filters import check_filters, keep
 from cirron.tree.frame import to_frame
+from cirron.tree.scopes_of import scopes_of
 from cirron.tree.show import show
 
-_FORMATS: dict[str, Callable[[Tree], Any]] = {"tree": show, "dict": to_dict, "json": to_json, "df": to_frame}
+
+def _show(tree: Tree) -> None:
+    show(scopes_of(tree))
+
+
+_FORMATS: dict[str, Callable[[Tree], Any]] = {"tree": _show, "dict": to_dict, "json": to_json, "df": to_frame}
 
 
 def present(

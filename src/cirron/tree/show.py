@@ -8,31 +8,31 @@ import sys
 from typing import Any, TextIO
 
 from cirron.tree import units
-from cirron.tree.build import Tree
 from cirron.tree.html import to_html
+from cirron.tree.scope import Scope
 from cirron.tree.text import WIDTH, to_text
 
 
-def show(tree: Tree) -> None:
-    """Display the tree as HTML in a notebook cell, or print it."""
+def show(top: Scope) -> None:
+    """Display what is below `top` as HTML in a notebook cell, or print it."""
     shell = _notebook_shell()
     if shell is None:
-        print_tree(tree, sys.stdout)
+        print_tree(top, sys.stdout)
     else:
-        shell.display_pub.publish({"text/plain": to_text(tree), "text/html": to_html(tree)})
+        shell.display_pub.publish({"text/plain": to_text(top), "text/html": to_html(top)})
 
 
-def print_tree(tree: Tree, stream: TextIO, *, color: bool = True, depth: int | None = None) -> None:
+def print_tree(top: Scope, stream: TextIO, *, color: bool = True, depth: int | None = None) -> None:
     """Write the tree as text that fits the stream: its width, its characters and, on a terminal, its colours.
 
     Args:
-        tree: what to draw.
+        top: what to draw is below it.
         stream: where to; colours go to terminals only, and to none when `NO_COLOR` is set.
         color: False for no colours even there.
         depth: levels shown below the roots; by default all.
     """
     color = color and stream.isatty() and not os.environ.get("NO_COLOR")
-    text = to_text(tree, width=_width(stream), color=color, depth=depth)
+    text = to_text(top, width=_width(stream), color=color, depth=depth)
     stream.write(_encodable(text, getattr(stream, "encoding", None) or "utf-8"))
     stream.flush()
 

@@ -10,42 +10,42 @@ from rich.console import Console
 from rich.text import Text
 
 from cirron.tree import units
-from cirron.tree.build import Tree
 from cirron.tree.rows import Fact, Row, rows
+from cirron.tree.scope import Scope
 
 WIDTH = 120  # where nobody says how wide the page is
 _EMPTY = "nothing recorded"
 
 
-def to_text(tree: Tree, *, width: int = WIDTH, color: bool = False, depth: int | None = None) -> str:
+def to_text(top: Scope, *, width: int = WIDTH, color: bool = False, depth: int | None = None) -> str:
     """A picture of the tree, lines ending in a newline.
 
     Many siblings of one name become one line with count, total, mean and 95th percentile; spans that have no
     line are counted on one.
 
     Args:
-        tree: what to draw.
+        top: what to draw is below it.
         width: characters a line may have.
         color: whether to put in terminal colours.
         depth: levels shown below the roots; by default all.
 
     Example:
-        print(to_text(build(batches)), end="")
+        print(to_text(scopes_of(build(batches))), end="")
     """
     if not color:
-        return "".join(line.plain + "\n" for line in to_lines(tree, width=width, depth=depth))
+        return "".join(line.plain + "\n" for line in to_lines(top, width=width, depth=depth))
     buffer = io.StringIO()
     console = Console(
         file=buffer, force_terminal=True, color_system="standard", width=width + 1, legacy_windows=False
     )
-    for line in to_lines(tree, width=width, depth=depth):
+    for line in to_lines(top, width=width, depth=depth):
         console.print(line, no_wrap=True, overflow="ignore", crop=False, highlight=False)
     return buffer.getvalue()
 
 
-def to_lines(tree: Tree, *, width: int = WIDTH, depth: int | None = None) -> list[Text]:
+def to_lines(top: Scope, *, width: int = WIDTH, depth: int | None = None) -> list[Text]:
     """The same picture as styled lines, for whoever prints with rich."""
-    shown = list(rows(tree, depth))
+    shown = list(rows(top, depth))
     if not shown:
         return [Text(_EMPTY, "dim")]
     columns = _Columns(shown, width)

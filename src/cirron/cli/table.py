@@ -1,0 +1,110 @@
+"""Tables on standard output: whole where nobody watches, and no wider than a terminal."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from cirron.tree import units
+
+_GAP = 2
+_TEXT_MIN = 12  # cells that are left of a text however narrow the terminal is
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a table.
+
+    Attributes:
+        name: what stands at its head.
+        is_left: its cells begin at the left, as words do; numbers end at the right.
+        can_be_cut: its cells may lose their ends where a terminal is too narrow.
+        rank: where a terminal is too narrow the columns of the highest rank go first; 0 never goes.
+    """
+
+    name: str
+    is_left: bool = False
+    can_be_cut: bool = False
+    rank: int = 0
+
+
+def print_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Print rows below the heads of their columns; returns the columns for which a terminal had no room.
+
+    Args:
+        columns: as many as each row has cells.
+        rows: texts without control characters.
+    """
+    width = _terminal_width()
+    shown = _fitting(columns, rows, width)
+    widths = {position: _width(columns, rows, position) for position in shown}
+    _narrow([position for position in shown if columns[position].can_be_cut], widths, width)
+    for row in ([column.name for column in columns], *rows):
+        cells = [_cell(row[position], widths[position], columns[position]) for position in shown]
+        print_line("  ".join(cells).rstrip())
+    return [column.name for position, column in enumerate(columns) if position not in shown]
+
+
+def print_line(text: str) -> None:
+    """Print one line, in plain characters where the terminal or pipe takes no others."""
+    encoding = sys.stdout.encoding or "utf-8"
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        text = units.ascii_only(text).rstrip()
+    print(text)
+
+
+def _terminal_width() -> int | None:
+    """The width to keep to; None in a pipe, which gets everything."""
+    if sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdecimal():
+        return shutil.get_terminal_size().columns
+    return None
+
+
+def _fitting(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int | None) -> list[int]:
+    """The positions of the columns to show."""
+    shown = list(range(len(columns)))
+    while width is not None and _least_width(columns, rows, shown) > width:
+        last = max(columns[position].rank for position in shown)
+        if last == 0:
+            break
+        shown = [position for position in shown if columns[position].rank < last]
+    return shown
+
+
+def _least_width(columns: Sequence[Column], rows: Sequence[Sequence[str]], shown: Iterable[int]) -> int:
+    """What the table takes when its texts are cut as short as they may be."""
+    widths = [
+        min(_width(columns, rows, position), _TEXT_MIN)
+        if columns[position].can_be_cut
+        else _width(columns, rows, position)
+        for position in shown
+    ]
+    return sum(widths) + _GAP * (len(widths) - 1)
+
+
+def _narrow(texts: Sequence[int], widths: dict[int, int], width: int | None) -> None:
+    """Take from the widest text, cell by cell, what is too much."""
+    while width is not None and sum(widths.values()) + _GAP * (len(widths) - 1) > width:
+        widest = max(texts, key=lambda position: widths[position])
+        if widths[widest] <= _TEXT_MIN:
+            return
+        widths[widest] -= 1
+
+
+def _width(columns: Sequence[Column], rows: Sequence[Sequence[str]], position: int) -> int:
+    from rich.cells import cell_len
+
+    return max(len(columns[position].name), *(cell_len(row[position]) for row in rows), 0)
+
+
+def _cell(text: str, width: int, column: Column) -> str:
+    from rich.cells import cell_len
+
+    cut = units.cut(text, width)
+    padding = " " * (width - cell_len(cut))
+    return cut + padding if column.is_left else padding + cut

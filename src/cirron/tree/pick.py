@@ -1,0 +1,24 @@
+"""A part of the scopes of a run."""
+
+from __future__ import annotations
+
+from cirron.tree.scope import Scope
+
+
+def named(top: Scope, name: str, few: int) -> Scope:
+    """The scopes of exactly this name, and what is below them; taken out of where they were.
+
+    Args:
+        top: what to look through.
+        name: of the scopes; one that lies below another of the name stays there.
+        few: how many single spans may stand one by one.
+    """
+    picked = Scope("")
+    pending = [top]
+    while pending:
+        for scope in list(pending.pop().scopes()):
+            if scope.name == name:
+                picked.adopt(scope, few)
+            else:
+                pending.append(scope)
+    return picked
