@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from collections.abc import Callable, Mapping
@@ -10,6 +9,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from cirron.config_file import read_config_file
 from cirron.errors import CirronConfigError
 
 KIB = 1024
@@ -89,14 +89,6 @@ def resolve(given: Given, environ: Mapping[str, str], config_file: Path | None) 
     return replace(settings, output_dir=settings.output_dir.absolute()), warnings
 
 
-def user_config_file() -> Path | None:
-    """`~/.cirron/config.json`, or None where there is no home directory."""
-    try:
-        return Path.home() / ".cirron" / "config.json"
-    except RuntimeError:
-        return None
-
-
 def _from_config_file(path: Path | None) -> tuple[dict[str, Any], list[str]]:
     if path is None:
         return {}, []
@@ -112,33 +104,6 @@ def _from_config_file(path: Path | None) -> tuple[dict[str, Any], list[str]]:
         for key, name in CONFIG_FILE.items()
         if name in known and name not in usable
     ]
-
-
-def read_config_file(path: Path) -> dict[str, Any]:
-    """What the config file holds; nothing where there is no such file.
-
-    Raises:
-        CirronConfigError: it cannot be read, or is not a JSON object.
-    """
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError):
-        return {}
-    except OSError as error:
-        raise CirronConfigError(
-            f"{path} cannot be read ({error.strerror}): make it readable for this user"
-        ) from error
-    except UnicodeDecodeError as error:
-        raise _damaged(path, f"byte {error.start}", "not UTF-8 text") from error
-    except json.JSONDecodeError as error:
-        raise _damaged(path, f"line {error.lineno}, column {error.colno}", error.msg) from error
-    if not isinstance(document, dict):
-        raise _damaged(path, "line 1, column 1", "not a JSON object")
-    return document
-
-
-def _damaged(path: Path, position: str, reason: str) -> CirronConfigError:
-    return CirronConfigError(f"{path}, {position}: {reason}. Correct the file, or delete it to start over")
 
 
 # ---- checking what the user passed ----

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from cirron.config_file import read_config_file
 from cirron.errors import CirronConfigError
-from cirron.settings import checked, read_config_file, resolve
+from cirron.settings import checked, resolve
 
 
 def write_config(text):
