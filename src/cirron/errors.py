@@ -4,6 +4,7 @@ CirronError
 ├── CirronConfigError       a settings file cannot be used
 └── CirronDependencyError   an optional package is missing
 
+Those of the command line's login are in `cirron.account.errors`.
 A wrong argument raises the built-in `ValueError` or `TypeError`. What goes wrong while recording raises
 nothing: it is logged once as a warning and counted in `cirron.health()`.
 """

@@ -60,7 +60,7 @@ def test_the_file_lies_in_the_home_directory(tmp_path):
         (
             "apiUrl",
             "http://app.cirron.com",
-            "apiUrl cannot be used: plain http would send the API key unencrypted",
+            "apiUrl cannot be used: plain http would send the key unencrypted",
         ),
     ],
 )

@@ -145,8 +145,8 @@ class TestLogin:
     @pytest.mark.parametrize(
         ("address", "fault"),
         [
-            ("http://cirron.example.com", "plain http would send the API key unencrypted"),
-            ("http://127.0.0.1.example.com", "plain http would send the API key unencrypted"),
+            ("http://cirron.example.com", "plain http would send the key unencrypted"),
+            ("http://127.0.0.1.example.com", "plain http would send the key unencrypted"),
             ("cirron.example.com", "it is no http or https URL"),
             ("https://user:hunter2@host", "it holds a user name or password"),
             ("https://host/?a=b", "it has something after a ? or #"),
@@ -162,7 +162,7 @@ class TestLogin:
     def test_refuses_to_send_a_token_over_plain_http_whoever_configured_that(self, url):
         code, _, err = cirron("auth", "login", "--token", "t", CIRRON_API_ENDPOINT="http://example.com")
         assert code == 1
-        assert err.startswith("Error: CIRRON_API_ENDPOINT cannot be used: plain http would send the API key")
+        assert err.startswith("Error: CIRRON_API_ENDPOINT cannot be used: plain http would send the key")
 
     def test_replaces_another_login_and_says_so(self, platform):
         platform.sign_in()

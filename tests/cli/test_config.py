@@ -131,7 +131,7 @@ class TestSet:
             ("defaultEnv=prod", "defaultEnv is 'prod'; accepted is development or staging or production"),
             (
                 "apiUrl=http://example.com",
-                "apiUrl cannot be used: plain http would send the API key unencrypted",
+                "apiUrl cannot be used: plain http would send the key unencrypted",
             ),
             ("apiUrl=", "apiUrl cannot be used: it is no http or https URL; accepted is a URL such as"),
             ("token=t", "there is no setting 'token' to change; the settings are apiUrl, timeout, retries"),

@@ -68,7 +68,7 @@ def _reason(status: int, headers: Mapping[str, str], body: bytes) -> str:
     said = [f"{status} {_phrase(status)}".strip()]
     if 300 <= status < 400:
         target = readable(headers.get("location", "")) or "nowhere"
-        said.append(f"a redirect to {target}, which is not followed, so that the API key stays with its host")
+        said.append(f"a redirect to {target}, which is not followed, so that the key stays with its host")
     elif "content-encoding" not in headers:  # none was asked for
         said.append(readable(body.decode("utf-8", "replace")))
     return ": ".join(part for part in said if part)

@@ -40,7 +40,7 @@ def _fault(parts: SplitResult) -> str | None:
     if not _has_usable_port(parts):
         return "its port is no number from 1 to 65535"
     if parts.scheme == "http" and not _is_loopback(parts.hostname):
-        return "plain http would send the API key unencrypted, and is for this machine (localhost) only"
+        return "plain http would send the key unencrypted, and is for this machine (localhost) only"
     return None
 
 
