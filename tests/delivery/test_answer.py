@@ -38,7 +38,7 @@ def test_a_redirect_says_where_it_would_lead():
     outcome = classify(307, {"location": "https://login.example/"}, b"moved", 0.0)
     assert outcome == NoRoute(
         307,
-        "307 Temporary Redirect: a redirect to https://login.example/, which is not followed, so that the API key "
+        "307 Temporary Redirect: a redirect to https://login.example/, which is not followed, so that the key "
         "stays with its host",
     )
 
