@@ -97,14 +97,19 @@ def _narrow(texts: Sequence[int], widths: dict[int, int], width: int | None) -> 
 
 
 def _width(columns: Sequence[Column], rows: Sequence[Sequence[str]], position: int) -> int:
+    return max(len(columns[position].name), *(_cells(row[position]) for row in rows), 0)
+
+
+def _cells(text: str) -> int:
+    """How wide the text is on a terminal; a large table asks that half a million times."""
+    if text.isascii():
+        return len(text)
     from rich.cells import cell_len
 
-    return max(len(columns[position].name), *(cell_len(row[position]) for row in rows), 0)
+    return cell_len(text)
 
 
 def _cell(text: str, width: int, column: Column) -> str:
-    from rich.cells import cell_len
-
-    cut = units.cut(text, width)
-    padding = " " * (width - cell_len(cut))
-    return cut + padding if column.is_left else padding + cut
+    shown = text if _cells(text) <= width else units.cut(text, width)
+    padding = " " * (width - _cells(shown))
+    return shown + padding if column.is_left else padding + shown

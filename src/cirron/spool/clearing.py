@@ -26,6 +26,7 @@ from cirron.spool.orphans import (
     is_fresh,
     lost_reasons,
     lost_sent_folders,
+    rejected_batches,
 )
 from cirron.spool.reader import Reader
 from cirron.spool.runs import Run, runs
@@ -51,6 +52,7 @@ class Clearing:
         batch_files: the batches of the runs that go.
         snapshot_folders: their snapshots.
         orphans: what earlier sessions left behind.
+        rejected: batches that servers rejected, which stay.
         unreadable: a file that may refer to snapshots but cannot be read, so that no folder of them can go,
             and no orphan.
     """
@@ -61,6 +63,7 @@ class Clearing:
     batch_files: list[SpoolFile] = field(default_factory=list)
     snapshot_folders: list[Leftover] = field(default_factory=list)
     orphans: list[Leftover] = field(default_factory=list)
+    rejected: list[Path] = field(default_factory=list)
     unreadable: OSError | None = None
 
     @property
@@ -101,10 +104,10 @@ def plan_clearing(
     clearing.live = [session for run in chosen for session in _live(run)]
     clearing.batch_files = [file for each in clearing.sessions for file in belongings.batch_files[each.id]]
     if reader.spool.name == "spool":  # else its parent is no `.cirron`, and what lies there not ours
-        _add_snapshots(clearing, reader, belongings, all_runs, orphans)
-        if orphans and clearing.unreadable is None:
-            lost = (*lost_reasons(reader.spool), *lost_sent_folders(reader.spool.parent))
-            clearing.orphans += map(_leftover, lost)
+        try:
+            _add_surroundings(clearing, reader, belongings, all_runs, orphans)
+        except OSError as error:
+            clearing.unreadable = error
     return clearing
 
 
@@ -130,24 +133,35 @@ def _leftover(path: Path) -> Leftover:
     return Leftover(path, size_of(path))
 
 
-def _add_snapshots(
+def _add_surroundings(
     clearing: Clearing, reader: Reader, belongings: Belongings, all_runs: list[Run], orphans: bool
 ) -> None:
+    """What lies beside the batches.
+
+    Raises:
+        OSError: it cannot be told what is needed.
+    """
     going = {session.id for session in clearing.sessions}
-    whose = belongings.snapshot_folders
-    theirs = set[str]().union(*(folders for session_id, folders in whose.items() if session_id in going))
-    try:
-        needed = folders_of_unread_batches(reader)
-    except OSError as error:
-        clearing.unreadable = error
-        return
-    needed.update(*(folders for session_id, folders in whose.items() if session_id not in going))
     staying = (session for run in all_runs for session in run.sessions if session.id not in going)
+    clearing.rejected = rejected_batches(reader.spool)
+    clearing.snapshot_folders, lost = _snapshot_folders(reader, belongings, going, staying)
+    if orphans:
+        lost += [*lost_reasons(reader.spool), *lost_sent_folders(reader.spool.parent)]
+        clearing.orphans = [_leftover(path) for path in lost]
+
+
+def _snapshot_folders(
+    reader: Reader, belongings: Belongings, going: set[str], staying: Iterable[Session]
+) -> tuple[list[Leftover], list[Path]]:
+    """The folders of the sessions that go, and those of none; without any that are needed."""
+    theirs: set[str] = set()
+    needed = folders_of_unread_batches(reader)
+    for session_id, folders in belongings.snapshot_folders.items():
+        (theirs if session_id in going else needed).update(folders)
     growing = heads_of_growing_ids(reader.spool.parent, staying)
-    for folder in list_snapshot_folders(reader.spool.parent):
-        if folder.name in needed:
-            continue
-        if folder.name in theirs:
-            clearing.snapshot_folders.append(_leftover(folder))
-        elif orphans and not folder.name.startswith(growing) and not is_fresh(folder):
-            clearing.orphans.append(_leftover(folder))
+    free = [folder for folder in list_snapshot_folders(reader.spool.parent) if folder.name not in needed]
+    lost = [folder for folder in free if folder.name not in theirs and not folder.name.startswith(growing)]
+    return (
+        [_leftover(folder) for folder in free if folder.name in theirs],
+        [folder for folder in lost if not is_fresh(folder)],
+    )

@@ -27,7 +27,7 @@ def folders_of_unread_batches(reader: Reader) -> set[str]:
         OSError: of some file this cannot be told.
     """
     found: set[str] = set()
-    for path in (*_problems(reader), *_rejected_batches(reader.spool)):
+    for path in (*_problems(reader), *rejected_batches(reader.spool)):
         found |= folders_mentioned(path)
     return found
 
@@ -66,14 +66,15 @@ def lost_sent_folders(output_dir: Path) -> list[Path]:
     )
 
 
+def rejected_batches(spool: Path) -> list[Path]:
+    """The batches that servers rejected, in any order."""
+    return [path for path in _rejected(spool) if not path.name.endswith(_REASON)]
+
+
 def _problems(reader: Reader) -> Iterator[Path]:
     for problem in reader.problems:
         if problem.kind != "duplicate" and problem.path.is_file():
             yield problem.path
-
-
-def _rejected_batches(spool: Path) -> list[Path]:
-    return [path for path in _rejected(spool) if not path.name.endswith(_REASON)]
 
 
 def _rejected(spool: Path) -> list[Path]:

@@ -22,6 +22,7 @@ SCHEMA_VERSION = 1
 SESSION_NAME = "cirron.session"
 OVERHEAD_MARK = "cirron.overhead_ns"
 NO_SESSION_ID = "root"  # span_id of a mark made outside of any scope and any session
+ATTR_DATA_LOAD = "data_load_ns"
 ATTR_ENDED = "cirron.ended"
 ATTR_INTERRUPTED = "cirron.interrupted"
 ATTR_UNRESOLVED = "cirron.unresolved"
