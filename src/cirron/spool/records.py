@@ -63,6 +63,16 @@ class Counters(_Record, frozen=True, kw_only=True, gc=False):
     spool_spans_dropped: Count = 0
     spool_marks_dropped: Count = 0
 
+    @property
+    def all_spans_dropped(self) -> int:
+        """Spans that were recorded and are in no batch, for whatever reason."""
+        return self.spans_dropped + self.scopes_too_deep + self.spool_spans_dropped
+
+    @property
+    def all_marks_dropped(self) -> int:
+        """Marks likewise."""
+        return self.marks_dropped + self.spool_marks_dropped
+
 
 class Span(_Record, frozen=True, kw_only=True, gc=False):
     """One scope, from enter to exit."""
@@ -224,6 +234,7 @@ class TimesBatch(Struct, frozen=True, gc=False):
     created_ns: Nanoseconds
     spans: list[LeanSpan]
     session_id: Id | None = None
+    counters: Counters | None = None
     recovered: bool = False
     marks: ClassVar[tuple[LeanMark, ...]] = ()  # not decoded
 
@@ -237,6 +248,7 @@ class LeanBatch(Struct, frozen=True, gc=False):
     spans: list[LeanSpan]
     marks: list[LeanMark]
     session_id: Id | None = None
+    counters: Counters | None = None
     recovered: bool = False
 
 

@@ -24,6 +24,8 @@ class Session:
         ended: how it ended (`completed`, `killed`, or what the writer says), `live` while its journal is
             in use, `unknown` where neither an end nor a journal is there.
         spans, marks, snapshots: how many of each.
+        spans_dropped, marks_dropped: how many were recorded and lost all the same, here or with batches of any session
+            that this one removed from the spool for its size limit.
         files, size_bytes: batch files and the room they take.
     """
 
@@ -41,6 +43,8 @@ class Session:
     spans: int = 0
     marks: int = 0
     snapshots: int = 0
+    spans_dropped: int = 0
+    marks_dropped: int = 0
     files: int = 0
     size_bytes: int = 0
 
@@ -84,6 +88,9 @@ def _add(session: Session, file: SpoolFile, batch: Batch) -> None:
     session.snapshots += len(batch.snapshots)
     session.files += 1
     session.size_bytes += file.size_bytes
+    if batch.counters is not None:
+        session.spans_dropped = max(session.spans_dropped, batch.counters.all_spans_dropped)
+        session.marks_dropped = max(session.marks_dropped, batch.counters.all_marks_dropped)
     _identify(session, batch)
     _stretch(session, batch)
     if batch.session_span is not None:

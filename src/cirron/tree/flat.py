@@ -9,6 +9,8 @@ from cirron.spool.records import SESSION_NAME
 from cirron.tree.scope import Scope
 
 SEPARATOR = " / "
+CUT = "…"
+DEEPEST = 100  # names of a path that are told; the recorder itself stops at 64, a damaged file may not
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,7 @@ def paths(top: Scope) -> Iterator[tuple[tuple[str, ...], Scope]]:
     pending: list[tuple[tuple[str, ...], Scope]] = [((), scope) for scope in top.in_order()]
     while pending:
         above, scope = pending.pop()
-        path = (*above, scope.name)
+        path = (*above[:DEEPEST], *((CUT,) if len(above) > DEEPEST else ()), scope.name)
         yield path, scope
         below = () if path == (SESSION_NAME,) else path
         pending.extend((below, child) for child in scope.scopes())

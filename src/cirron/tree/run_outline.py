@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from cirron.spool.reader import Reader
-from cirron.spool.records import LeanBatch, LeanSpan, Span, TimesBatch
+from cirron.spool.records import Counters, LeanBatch, LeanSpan, Span, TimesBatch
 from cirron.spool.runs import Run
 from cirron.tree.outline import Outline
 from cirron.tree.scope import FEW, Scope
@@ -37,11 +37,14 @@ class RunOutline:
         top: holds the roots: the session, or all ranks' as one; below it the workers' as one, if there are any.
         left_out_count: spans that were shorter than asked for.
         span_count: spans that were read, left out or not.
+        spans_dropped, marks_dropped: what the sessions recorded and lost, as they counted it themselves.
     """
 
     top: Scope
     left_out_count: int = 0
     span_count: int = 0
+    spans_dropped: int = 0
+    marks_dropped: int = 0
 
 
 OpenSpans = Callable[[str], Iterable[Span | LeanSpan]]
@@ -66,14 +69,24 @@ def outline_run(
         session_id for session_id, outline in outlines.items() if _add_open(outline, open_spans(session_id))
     }
     span_count = 0
+    lost: dict[str, Counters] = {}
     for batch, older_ns in reader.lean_batches(LeanBatch if shape.marks else TimesBatch):
         span_count += len(batch.spans)
-        outlines[reader.session_of(batch)].add(batch, older_ns)
+        session_id = reader.session_of(batch)
+        outlines[session_id].add(batch, older_ns)
+        if batch.counters is not None:
+            lost.setdefault(session_id, batch.counters)  # the newest batch has the totals
     for session_id, outline in outlines.items():
         outline.finish(now_ns if session_id in live else 0)
     left_out_count = sum(outline.left_out_count for outline in outlines.values())
     top = together(run, {session_id: outline.top for session_id, outline in outlines.items()})
-    return RunOutline(top, left_out_count, span_count)
+    return RunOutline(
+        top,
+        left_out_count,
+        span_count,
+        sum(counters.all_spans_dropped for counters in lost.values()),
+        sum(counters.all_marks_dropped for counters in lost.values()),
+    )
 
 
 def _outline(session_id: str, shape: Shape) -> Outline:

@@ -16,7 +16,8 @@ class Series:
         count: how many marks there were.
         last: the newest of them.
         first_ns: when the oldest was made.
-        times_ns, values: the numbers among them, or an even choice of these where there are many; see `points`.
+        times_ns, values: the numbers among them, infinities and not-a-numbers too, or an even choice of these where
+            there are many; see `points`.
     """
 
     __slots__ = ("_skip", "_stride", "count", "first_ns", "last", "times_ns", "values")
@@ -37,7 +38,7 @@ class Series:
             self.last = mark
         if mark.ts_ns < self.first_ns:
             self.first_ns = mark.ts_ns
-        value = mark.value
+        value = mark.value if mark.value_nonfinite is None else float(mark.value_nonfinite)
         if isinstance(value, int | float) and not isinstance(value, bool):
             self._skip += 1
             if self._skip >= self._stride:
