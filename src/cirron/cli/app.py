@@ -13,7 +13,12 @@ from collections.abc import Sequence
 import click
 
 from cirron._version import __version__
+from cirron.cli.auth import auth
+from cirron.cli.completion import completion_command
+from cirron.cli.config import config
 from cirron.cli.messages import say
+from cirron.cli.spool import spool
+from cirron.cli.status import status
 from cirron.cli.traces import traces
 from cirron.errors import CirronError
 
@@ -33,11 +38,12 @@ INTERRUPTED = 130
 def cirron() -> None:
     """See what a training run recorded: where the time went and what it was doing.
 
-    Reads the spool that the program left in ./.cirron; needs no network.
+    Reads the spool that the program left in ./.cirron. Only `auth`, `spool flush` and `status` use the network.
     """
 
 
-cirron.add_command(traces)
+for command in (traces, spool, status, auth, config, completion_command):
+    cirron.add_command(command)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -60,9 +66,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         return _nobody_reads()
     except (CirronError, OSError) as error:
-        say(f"Error: {error}")
+        say(f"Error: {_said(error)}")
         return 1
     return code if isinstance(code, int) else 0
+
+
+def _said(error: CirronError | OSError) -> str:
+    """Our own words, or the system's with what they are about."""
+    if isinstance(error, OSError) and error.strerror is not None:
+        return f"{error.filename or 'standard output'}: {error.strerror}"
+    return str(error)
 
 
 def _spell_out_what_the_terminal_cannot() -> None:
