@@ -1,5 +1,5 @@
 """The command line: `cirron …`."""
 
-from cirron.cli.app import main
+from cirron.cli.entry import main
 
 __all__ = ["main"]

@@ -1,6 +1,6 @@
 """The `cirron` command, and the one place that turns what happened into an exit code.
 
-0: done. 1: failed; standard error says why. 2: wrong usage. 130: interrupted.
+0: done. 1: failed; standard error says why. 2: wrong usage. 3: `traces diff` found a regression. 130: interrupted.
 """
 
 from __future__ import annotations
@@ -16,13 +16,12 @@ from cirron._version import __version__
 from cirron.cli.auth import auth
 from cirron.cli.completion import completion_command
 from cirron.cli.config import config
+from cirron.cli.entry import INTERRUPTED
 from cirron.cli.messages import say
 from cirron.cli.spool import spool
 from cirron.cli.status import status
 from cirron.cli.traces import traces
 from cirron.errors import CirronError
-
-INTERRUPTED = 130
 
 
 @click.group(
@@ -46,15 +45,8 @@ for command in (traces, spool, status, auth, config, completion_command):
     cirron.add_command(command)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns its exit code.
-
-    Args:
-        arguments: what follows `cirron` on the command line; by default the process's own.
-
-    Example:
-        sys.exit(main(["traces", "list"]))
-    """
+def run(arguments: Sequence[str] | None) -> int:
+    """What `cirron.cli.main` does once everything is imported."""
     _spell_out_what_the_terminal_cannot()
     try:
         code = cirron.main(arguments, prog_name="cirron", standalone_mode=False)
