@@ -196,13 +196,15 @@ def test_a_killed_session_is_recovered_and_shown(spool):
     code, out, err = cirron("traces", "view")
     assert code == 0
     assert re.fullmatch(
-        r"Recovered session \w{8} of process \d+, which was killed: 1 closed span, 2 marks\n", err
+        r"Recovered session \w{8} of process \d+, which was killed: 1 closed span, 2 marks\n"
+        r"The run ended in epoch\[1\] \(killed\)\n",
+        err,
     )
     shape = [re.match(r"([^ ]* *[\w.\[\]]+) ", line)[1] for line in out.splitlines()]
     assert shape == ["cirron.session", "├─ epoch[0]", "└─ epoch[1]"]
     assert "ended: killed" in out.splitlines()[0]
     assert "interrupted  loss 0.5" in out.splitlines()[2]
-    assert cirron("traces", "view")[2] == ""
+    assert cirron("traces", "view")[2] == "The run ended in epoch[1] (killed)\n"
 
 
 def test_a_reader_that_goes_away_ends_the_command_quietly(spool):

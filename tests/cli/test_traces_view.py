@@ -57,17 +57,18 @@ def slow_rank():
 
 
 def test_ranks_share_a_picture_that_tells_the_slowest(slow_rank):
-    code, out, err = cirron("traces", "view", COLUMNS="110")
+    code, out, err = cirron("traces", "view", COLUMNS="100")
     assert (code, out.splitlines()) == (
         0,
         [
-            "cirron.session ×3  2.04 s                    by rank 510 ms (rank 0) · 520 ms · 1.01 s (rank 2)  +2",
-            "└─ epoch ×3        2.01 s  █████████▉  99 %  by rank 500 ms (rank 0) · 510 ms · 1.00 s (rank 2)  +2",
-            "   └─ forward ×3   1.71 s  ████████▌   85 %  by rank 400 ms (rank 0) · 410 ms · 900 ms (rank 2)  +2",
+            "cirron.session ×3  2.04 s                    rank 0: 510 ms · median 520 ms · rank 2: 1.01 s  +2",
+            "└─ epoch ×3        2.01 s  █████████▉  99 %  rank 0: 500 ms · median 510 ms · rank 2: 1.00 s  +2",
+            "   └─ forward ×3   1.71 s  ████████▌   85 %  rank 0: 400 ms · median 410 ms · rank 2: 900 ms  +2",
         ],
     )
     assert err.splitlines() == [
         "Session 00000000 with 3 ranks; see also `cirron traces list`",
+        "rank 2 spent 490 ms more than the median rank in epoch / forward",
         "84 % of the time (1.71 s) is in epoch / forward itself",
     ]
 

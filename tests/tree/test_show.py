@@ -9,7 +9,7 @@ from IPython.core.displaypub import CapturingDisplayPublisher
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
-from cirron.tree import build, scopes_of, print_tree, show, to_html, to_text
+from cirron.tree import build, print_tree, scopes_of, show, to_html, to_text
 from support.recording import Recording, training
 
 

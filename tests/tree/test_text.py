@@ -101,6 +101,17 @@ def test_the_shortest_of_too_many_names_are_counted(run):
     assert lines[-1] == "└─ … 10 more names  55.0 ms  █▍          14 %  20 spans not shown"
 
 
+def test_a_short_span_that_failed_is_not_lost_among_many_names(run):
+    for number in range(30):
+        run.span(f"layer{number}", number * 10, number * 10 + 5)
+    run.span("failed", 300, 301, attrs={"error": "ValueError"})
+    run.span("open", 301, None)
+    run.session(0, None)
+    labels = [line.split()[1] for line in picture(run)]
+    assert {"failed", "open"} <= set(labels)
+    assert len(labels) == 22
+
+
 def test_the_last_line_counts_what_a_picture_has_no_room_for(run):
     for outer in range(20):
         parent = run.span(f"outer{outer}", outer * 100, outer * 100 + 90)
@@ -111,7 +122,7 @@ def test_the_last_line_counts_what_a_picture_has_no_room_for(run):
     run.session(0, 2000)
     lines = picture(run)
     assert len(lines) == 1001
-    assert lines[-1] == "… and 1,021 spans more: look at a part with name=, last= or a depth"
+    assert lines[-1] == "… and 1,021 spans more: look at a part (name, last) or at fewer levels (depth)"
 
 
 def test_a_depth_cuts_the_tree_and_counts_what_is_below():
@@ -159,7 +170,9 @@ def test_an_error_is_red_and_a_name_is_bold(run):
     run.session(0, 10)
     run.span("epoch", 0, 5, attrs={"error": "ValueError"})
     styles = {
-        (line.plain[s.start : s.end], s.style) for line in to_lines(scopes_of(build([run.batch()]))) for s in line.spans
+        (line.plain[s.start : s.end], s.style)
+        for line in to_lines(scopes_of(build([run.batch()])))
+        for s in line.spans
     }
     assert {("cirron.session", "bold"), ("epoch", "bold red"), ("ValueError", "bold red")} <= styles
 
@@ -226,7 +239,7 @@ def test_wide_characters_keep_the_columns_aligned(run):
     ]
 
 
-@pytest.mark.parametrize("width", [40, 59, 60, 80, 99, 100, 160])
+@pytest.mark.parametrize("width", [1, 10, 20, 40, 59, 60, 80, 99, 100, 160])
 def test_no_line_is_wider_than_the_page(width):
     run = training(3, 30)
     run.span("a name much too long for any column that one would like to read", 0, 1, attrs={"k": "v" * 500})
@@ -266,3 +279,75 @@ def test_colours_change_nothing_but_the_colours():
 
 def test_nothing_is_said_to_be_nothing():
     assert picture() == ["nothing recorded"]
+
+
+def test_what_a_loop_waited_for_its_data_is_told(run):
+    for step in range(10):
+        start = step * 10
+        run.span("batch", start, start + 10, index=step, attrs={"data_load_ns": 6 * MS})
+    run.span("batch", 100, None, attrs={"data_load_ns": 6 * MS})
+    run.session(0, 105)
+    assert picture(run)[1].endswith("1 still open  data wait 60.0 ms  mean 9.55 ms  +1")
+
+
+def test_a_little_waiting_for_data_comes_after_the_marks(run):
+    batch = run.span("batch", 0, 100, index=0, attrs={"data_load_ns": 6 * MS})
+    run.mark(batch, "loss", 0.5)
+    run.session(0, 100)
+    assert picture(run)[1].endswith("loss 0.5  data wait 6.00 ms")
+
+
+def test_the_bar_is_red_where_most_of_the_time_went(run):
+    epoch = run.span("epoch", 0, 900, index=0)
+    run.span("forward", 0, 500, parent=epoch)
+    run.span("backward", 500, 700, parent=epoch)
+    run.session(0, 1000)
+    lines = to_lines(scopes_of(build([run.batch()])))
+    red = [line.plain.split()[1] for line in lines if any(span.style == "red" for span in line.spans)]
+    assert red == ["forward"]
+
+
+def test_a_name_that_is_cut_keeps_its_count_or_index(run):
+    rows(1_200, name="a_name_of_some_length", run=run)
+    run.span("another_name_of_some_length", 0, 1, index=17)
+    run.session(0, 12_000)
+    assert picture(run, width=40)[1:] == [
+        "├─ another_name…[17]  1.00 ms  <1 %",
+        "└─ a_name_of… ×1,200   6.00 s  50 %  +2",
+    ]
+
+
+def test_lines_too_deep_for_the_page_tell_how_deep_they_are(run):
+    parent = run.session_id
+    for level in range(20):
+        parent = run.span(f"level_{level}", level, 400 - level, parent=parent)
+    run.session(0, 401)
+    lines = picture(run, width=60)
+    assert lines[4].startswith("         └─ level_3")
+    assert lines[20].startswith("…20      └─ level_19")
+
+
+def test_without_a_width_nothing_is_cut(run):
+    name, note = "n" * 200, "v" * 300
+    run.span(name, 0, 1, attrs={"note": note, "seed": 1})
+    run.session(0, 5)
+    assert picture(run, width=None)[1] == f"└─ {name}  1.00 ms  ██          20 %  note={note}  seed=1"
+
+
+def test_a_long_value_is_cut_where_there_is_no_room_for_it(run):
+    run.span("prepare", 0, 1, attrs={"note": "v" * 300, "seed": 1})
+    run.session(0, 5)
+    assert picture(run)[1].endswith("  note=" + "v" * 39 + "…  seed=1")
+
+
+def test_a_name_of_nothing_can_be_seen(run):
+    run.span("", 0, 1)
+    run.span("  ", 1, 2, index=3)
+    run.session(0, 5)
+    assert [line.split("  1.00")[0].rstrip() for line in picture(run)[1:]] == ["├─ ''", "└─ '  '[3]"]
+
+
+def test_an_error_is_rather_cut_than_left_out(run):
+    run.span("forward", 0, 1, attrs={"error": "VeryUnusualDistributedError"})
+    run.session(0, 5)
+    assert picture(run, width=50)[1] == "└─ forward      1.00 ms  20 %  VeryUnusualDistrib…"

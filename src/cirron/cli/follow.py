@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 
@@ -15,10 +16,12 @@ from rich.text import Text
 
 from cirron.cli.local_spool import Chosen, chosen_again
 from cirron.cli.open_spans import open_spans_of
-from cirron.tree import Scope, Shape, to_lines
+from cirron.cli.sigterm import stopped_by_sigterm
+from cirron.tree import Scope, Shape, print_tree, to_lines, units
 from cirron.tree.reading_along import ReadingAlong
 
 EACH_S = 1.0  # as often as a session seals what it recorded
+_HINT = "Ctrl-C stops looking, and not the run"
 
 
 def follow(
@@ -71,27 +74,39 @@ class Screen:
 
     def __init__(self, *, color: bool, depth: int | None) -> None:
         self._depth = depth
+        self._color = color
+        self._shown: Scope | None = None
         self._console = Console(no_color=not color or bool(os.environ.get("NO_COLOR")), highlight=False)
-        self._live = Live(console=self._console, auto_refresh=False, transient=True)
+        # The alternate screen is the one that a change of its size leaves clean.
+        self._live = Live(console=self._console, auto_refresh=False, screen=True)
+        self._exits = ExitStack()
 
     def __enter__(self) -> Screen:
-        if sys.stdout.isatty():
-            self._live.start()
+        if self._console.is_terminal and not self._console.is_dumb_terminal:
+            self._exits.enter_context(stopped_by_sigterm())  # else it would leave that screen up
+            self._exits.enter_context(self._live)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._live.stop()
+        self._exits.close()
+        if kind is KeyboardInterrupt and self._shown is not None:  # who has seen enough keeps the picture
+            print_tree(self._shown, sys.stdout, color=self._color, depth=self._depth)
 
     def draw(self, top: Scope) -> None:
         """Replace what was drawn before."""
         if self._live.is_started:
-            lines = to_lines(top, width=self._console.width - 1, depth=self._depth)
+            self._shown = top
+            encoding = self._console.encoding
+            lines = to_lines(top, width=self._console.width - 1, depth=self._depth, encoding=encoding)
             self._live.update(Group(*self._fitting(lines)), refresh=True)
 
     def _fitting(self, lines: list[Text]) -> list[Text]:
-        room = self._console.height - 1
-        if len(lines) <= room:
-            return lines
-        return [*lines[: room - 1], Text(f"… {len(lines) - room + 1} more lines", "dim")]
+        room = self._console.height - 2
+        if len(lines) > room:
+            lines = [*lines[: room - 1], self._remark(f"… {len(lines) - room + 1} more lines")]
+        return [*lines, Text(), self._remark(_HINT)]
+
+    def _remark(self, words: str) -> Text:
+        return Text(units.encodable(units.cut(words, self._console.width - 1), self._console.encoding), "dim")

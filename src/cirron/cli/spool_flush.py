@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -13,8 +12,9 @@ from cirron._version import __version__
 from cirron.account import CliConfig, config_path, signed_in
 from cirron.cli.messages import say
 from cirron.cli.progress import progress
+from cirron.cli.sigterm import stopped_by_sigterm
 from cirron.cli.spool_folder import batch_files, batches, dir_option, nothing_in, spool_folder
-from cirron.delivery.blobs import Blobs
+from cirron.delivery import blobs
 from cirron.delivery.flush import Flush, Waiting, claimed
 from cirron.delivery.http import HttpTransport
 from cirron.delivery.outcome import NoRoute
@@ -23,6 +23,7 @@ from cirron.delivery.settlement import Settlement
 from cirron.faults import Faults
 from cirron.spool.delete import count_anew
 from cirron.spool.files import scan
+from cirron.tree import units
 
 INGEST_ROUTE = "/api/traces"
 SAID_FROM_S = 1.0  # shorter pauses need no mention
@@ -50,7 +51,7 @@ def flush_command(directory: Path | None) -> int:
     if not batch_files(spool):
         print(nothing_in(spool))
         return 0
-    with _stopped_by_sigterm():
+    with stopped_by_sigterm():
         config = CliConfig.load()
         token = signed_in(config, config_path())
         faults = _Told()
@@ -65,29 +66,20 @@ class _Told(Faults):
         say(f"Warning: {message}")
 
 
-@contextmanager
-def _stopped_by_sigterm() -> Iterator[None]:
-    """Have SIGTERM do what Ctrl-C does."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
 def _flush(spool: Path, config: CliConfig, token: str, faults: Faults) -> int:
     # Listed only now: another flush may have been at work until this one got the claim.
     names = [file.name for file in scan(spool)[0]]
     transport = HttpTransport(config.api_url, token, f"cli/{__version__}", INGEST_ROUTE, config.timeout_s)
-    blobs = Blobs(spool.parent, transport.put_file, faults, max_failures=config.retries + 1)
+    # No other time will come for the files of a batch that is gone, so it waits for them.
+    files = blobs.Blobs(spool.parent, transport.put_file, faults, max_failures=sys.maxsize)
     settlement = Settlement(spool, SentFolder(spool.parent, None, faults))
-    flush = Flush(spool, names, transport, settlement, blobs, config.retries)
+    flush = Flush(spool, names, transport, settlement, files, config.retries)
     try:
         interrupted = _run(flush, names)
     finally:
         transport.close()
         count_anew(spool)
-    return _report(flush, interrupted=interrupted)
+    return _report(flush, faults.counts().get(blobs.PLACE, 0), interrupted=interrupted)
 
 
 def _run(flush: Flush, names: Sequence[str]) -> bool:
@@ -111,12 +103,14 @@ def _say_wait(step: Waiting) -> None:
         say(f"Waiting {step.pause_s:.0f} s before {step.name} is tried again: {step.reason}")
 
 
-def _report(flush: Flush, *, interrupted: bool) -> int:
+def _report(flush: Flush, files_left_out: int, *, interrupted: bool) -> int:
     if isinstance(flush.stopped, NoRoute) and flush.skipped == len(flush) - 1:
         return 1  # it was the first batch, and the error said it all
     if (interrupted or flush.stopped is not None) and flush.left > 0:
         say(f"Warning: Stopping flush; {batches(flush.left)} left in spool.")
+    if files_left_out:
+        say(f"Warning: Not sent with their batches: {units.counted(files_left_out, 'snapshot file')}.")
     print(f"Uploaded: {flush.uploaded}  Failed: {flush.failed}  Skipped: {flush.skipped}")
     if interrupted:
         raise click.Abort
-    return 0 if flush.is_complete else 1
+    return 0 if flush.is_complete and not files_left_out else 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from cirron.tree import units
@@ -21,14 +21,18 @@ class Column:
     Attributes:
         name: what stands at its head.
         is_left: its cells begin at the left, as words do; numbers end at the right.
-        can_be_cut: its cells may lose their ends where a terminal is too narrow.
+        can_be_cut: its cells may be shortened where a terminal is too narrow.
         rank: where a terminal is too narrow the columns of the highest rank go first; 0 never goes.
+        least: cells that others go for, before a text that can be cut gets fewer.
+        cut: makes a text fit so many cells; by default it loses its end.
     """
 
     name: str
     is_left: bool = False
     can_be_cut: bool = False
     rank: int = 0
+    least: int = _TEXT_MIN
+    cut: Callable[[str, int], str] = units.cut
 
 
 def print_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> list[str]:
@@ -38,24 +42,25 @@ def print_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> lis
         columns: as many as each row has cells.
         rows: texts without control characters.
     """
-    width = _terminal_width()
+    width, encoding = _terminal_width(), sys.stdout.encoding or "utf-8"
+    rows = [[units.spelled(cell, encoding) for cell in row] for row in rows]
     shown = _fitting(columns, rows, width)
     widths = {position: _width(columns, rows, position) for position in shown}
-    _narrow([position for position in shown if columns[position].can_be_cut], widths, width)
+    _narrow(
+        {position: columns[position].least for position in shown if columns[position].can_be_cut},
+        widths,
+        width,
+    )
     for row in ([column.name for column in columns], *rows):
         cells = [_cell(row[position], widths[position], columns[position]) for position in shown]
-        print_line("  ".join(cells).rstrip())
+        line = "  ".join(cells).rstrip()
+        print_line(line if width is None else units.cut(line, width))
     return [column.name for position, column in enumerate(columns) if position not in shown]
 
 
 def print_line(text: str) -> None:
     """Print one line, in plain characters where the terminal or pipe takes no others."""
-    encoding = sys.stdout.encoding or "utf-8"
-    try:
-        text.encode(encoding)
-    except UnicodeEncodeError:
-        text = units.ascii_only(text).rstrip()
-    print(text)
+    print(units.encodable(text, sys.stdout.encoding or "utf-8").rstrip())
 
 
 def _terminal_width() -> int | None:
@@ -79,7 +84,7 @@ def _fitting(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: in
 def _least_width(columns: Sequence[Column], rows: Sequence[Sequence[str]], shown: Iterable[int]) -> int:
     """What the table takes when its texts are cut as short as they may be."""
     widths = [
-        min(_width(columns, rows, position), _TEXT_MIN)
+        min(_width(columns, rows, position), columns[position].least)
         if columns[position].can_be_cut
         else _width(columns, rows, position)
         for position in shown
@@ -87,13 +92,14 @@ def _least_width(columns: Sequence[Column], rows: Sequence[Sequence[str]], shown
     return sum(widths) + _GAP * (len(widths) - 1)
 
 
-def _narrow(texts: Sequence[int], widths: dict[int, int], width: int | None) -> None:
-    """Take from the widest text, cell by cell, what is too much."""
-    while width is not None and sum(widths.values()) + _GAP * (len(widths) - 1) > width:
-        widest = max(texts, key=lambda position: widths[position])
-        if widths[widest] <= _TEXT_MIN:
-            return
-        widths[widest] -= 1
+def _narrow(least: Mapping[int, int], widths: dict[int, int], width: int | None) -> None:
+    """Take from the widest of the texts, cell by cell, what is too much; less than the least only if it must be."""
+    for floors in (least, dict.fromkeys(least, _TEXT_MIN)):
+        while width is not None and sum(widths.values()) + _GAP * (len(widths) - 1) > width:
+            can_give = [position for position, floor in floors.items() if widths[position] > floor]
+            if not can_give:
+                break
+            widths[max(can_give, key=widths.__getitem__)] -= 1
 
 
 def _width(columns: Sequence[Column], rows: Sequence[Sequence[str]], position: int) -> int:
@@ -110,6 +116,6 @@ def _cells(text: str) -> int:
 
 
 def _cell(text: str, width: int, column: Column) -> str:
-    shown = text if _cells(text) <= width else units.cut(text, width)
+    shown = text if _cells(text) <= width else column.cut(text, width)
     padding = " " * (width - _cells(shown))
     return shown + padding if column.is_left else padding + shown

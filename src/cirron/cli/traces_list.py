@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -17,16 +18,27 @@ from cirron.cli.table import Column, print_table
 from cirron.spool import Session, runs
 from cirron.tree import units
 
+
+def _shorter_process(process: str, cells: int) -> str:
+    """Without the number of ranks; which one it is matters more."""
+    return units.cut(re.sub(" of [0-9]+", "", process), cells)
+
+
+def _shorter_ended(ended: str, cells: int) -> str:
+    """Of an exception rather its name than that it is one."""
+    return units.cut(ended.removeprefix("exception: "), cells)
+
+
 _COLUMNS = (
     Column("session", is_left=True),
-    Column("started", is_left=True),
+    Column("started", is_left=True, rank=1),
     Column("duration"),
-    Column("ended", is_left=True),
-    Column("process", is_left=True, can_be_cut=True),
-    Column("spans"),
-    Column("marks", rank=1),
-    Column("snapshots", rank=2),
-    Column("size", rank=1),
+    Column("ended", is_left=True, can_be_cut=True, cut=_shorter_ended),
+    Column("process", is_left=True, can_be_cut=True, rank=2, least=16, cut=_shorter_process),
+    Column("spans", rank=3),
+    Column("marks", rank=4),
+    Column("snapshots", rank=5),
+    Column("size", rank=4),
 )
 
 

@@ -20,8 +20,10 @@ from cirron.errors import CirronError
 from cirron.tree import Scope, Shape, Tree, build, keep, outline_run, print_tree, scopes_of, to_json, units
 from cirron.tree.hottest import hottest
 from cirron.tree.last_closed import last_closed
+from cirron.tree.last_place import last_place
 from cirron.tree.pick import named
 from cirron.tree.scope import FEW
+from cirron.tree.slow_rank import slow_rank
 
 
 @dataclass(frozen=True)
@@ -90,8 +92,9 @@ def view_command(
     """Show where the time of a run went: a tree of scopes with durations and marks.
 
     Many siblings of one name share a line: count, total, mean, 95th percentile and a bar for their share of the
-    parent's time. The ranks of a distributed run share one picture, in which each line tells what the fastest, the
-    middle and the slowest rank spent there; worker processes stand below it, together.
+    parent's time, red where most of the run's time went. The ranks of a distributed run share one picture, in which
+    each line tells what the fastest, the median and the slowest rank spent there; worker processes stand below it,
+    together. "data wait" is the part of a scope's time that went by waiting for a data loader.
 
     With --flat the scopes are a table, in which "self" is the time that no scope below accounts for, and "share" its
     part of the whole; the row with the most comes first.
@@ -146,8 +149,9 @@ def _view_tree(picked: Chosen, wanted: Wanted) -> None:
         mention(picked.reader)
     print_tree(top, sys.stdout, color=wanted.color, depth=wanted.depth)
     _introduce(picked)
-    if wanted.name is None and wanted.last is None and (sentence := hottest(top)):
-        say(sentence)
+    if wanted.name is None and wanted.last is None:
+        for sentence in filter(None, (last_place(top), slow_rank(top), hottest(top))):
+            say(sentence)
 
 
 def _outlined(picked: Chosen, wanted: Wanted) -> Scope:

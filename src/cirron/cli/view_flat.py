@@ -7,18 +7,25 @@ from dataclasses import asdict
 import msgspec
 
 from cirron.cli.table import Column, print_table
+from cirron.diff.table import shortened
 from cirron.tree import Scope, units
-from cirron.tree.flat import FlatRow, flat_rows
+from cirron.tree.flat import SEPARATOR, FlatRow, flat_rows
+
+
+def _shorter(path: str, cells: int) -> str:
+    """The path without its middle, as the innermost scope tells most."""
+    return shortened(path.split(SEPARATOR), cells)
+
 
 _COLUMNS = (
-    Column("scope", is_left=True, can_be_cut=True),
-    Column("count"),
+    Column("scope", is_left=True, can_be_cut=True, least=30, cut=_shorter),
+    Column("count", rank=1),
     Column("total"),
     Column("self"),
-    Column("mean"),
-    Column("p50", rank=2),
-    Column("p95", rank=1),
-    Column("p99", rank=2),
+    Column("mean", rank=2),
+    Column("p50", rank=4),
+    Column("p95", rank=3),
+    Column("p99", rank=4),
     Column("share"),
 )
 
@@ -35,7 +42,7 @@ def print_flat(top: Scope, *, as_json: bool) -> None:
 def _cells(row: FlatRow) -> tuple[str, ...]:
     at_least = "≥ " if row.unfinished_count else ""
     return (
-        units.clean(row.name),
+        SEPARATOR.join(map(units.name, row.path)),
         f"{row.count:,}",
         at_least + units.duration(row.total_ns),
         units.duration(row.self_ns),

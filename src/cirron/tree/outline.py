@@ -83,9 +83,14 @@ class Outline:
             self._add(span)
 
     def keep_only(self, span_ids: Iterable[str]) -> None:
-        """Let go of all spans but these, in which more is to come; for reading along with a live session."""
+        """Let go of all spans but these and those whose end is still to come; for reading along with a live session."""
         self._brief = {}
-        self._long = {span_id: self._long[span_id] for span_id in span_ids if span_id in self._long}
+        open_ids = set(span_ids)
+        self._long = {
+            span_id: entry
+            for span_id, entry in self._long.items()
+            if span_id in open_ids or span_id in entry[0].standing().unfinished
+        }
 
     def settle(self, now_ns: int = 0) -> None:
         """Say that spans without an end were open until now, or until the last record."""

@@ -10,7 +10,7 @@ from array import array
 from collections import Counter
 from collections.abc import Iterator
 
-from cirron.spool.records import ATTR_INTERRUPTED, OVERHEAD_MARK, AnyMark, AnySpan, Attrs
+from cirron.spool.records import ATTR_DATA_LOAD, ATTR_INTERRUPTED, OVERHEAD_MARK, AnyMark, AnySpan, Attrs
 from cirron.tree.series import Series
 
 FEW = 5  # siblings of one name that stand one by one
@@ -32,6 +32,7 @@ class Scope:
         start_ns, end_ns: when the first began and the last ended.
         gpu_ns: device time of all its spans.
         memory_peak_bytes: the most that any of them reported.
+        data_load_ns: how long those that have ended waited for their item of a data loader, together.
         own_overhead_ns: what the spans say that recording cost in them.
         attrs: what all the spans have in common.
         errors: the exceptions that left spans, by name.
@@ -42,9 +43,9 @@ class Scope:
     """
 
     __slots__ = (
-        "attrs", "children", "count", "end_ns", "ended_ns", "errors", "gpu_ns", "index", "interrupted_count", "into",
-        "memory_peak_bytes", "name", "own_overhead_ns", "parent", "rank_walls_ns", "series", "span_id", "start_ns",
-        "unfinished", "unfinished_ns", "walls_ns",
+        "attrs", "children", "count", "data_load_ns", "end_ns", "ended_ns", "errors", "gpu_ns", "index",
+        "interrupted_count", "into", "memory_peak_bytes", "name", "own_overhead_ns", "parent", "rank_walls_ns",
+        "series", "span_id", "start_ns", "unfinished", "unfinished_ns", "walls_ns",
     )  # fmt: skip
 
     def __init__(self, name: str, parent: Scope | None = None) -> None:
@@ -62,6 +63,7 @@ class Scope:
         self.end_ns = 0
         self.gpu_ns = 0
         self.memory_peak_bytes = 0
+        self.data_load_ns = 0
         self.own_overhead_ns = 0
         self.attrs: Attrs = {}
         self.errors: Counter[str] = Counter()
@@ -235,6 +237,8 @@ class Scope:
             self.interrupted_count += bool(span.attrs.get(ATTR_INTERRUPTED))
         self.gpu_ns += span.gpu_ns or 0
         self.memory_peak_bytes = max(self.memory_peak_bytes, span.memory_peak_bytes or 0)
+        if span.end_ns is not None and isinstance(waited_ns := span.attrs.get(ATTR_DATA_LOAD), int):
+            self.data_load_ns += waited_ns
         if error := span.attrs.get("error"):
             self.errors[str(error)] += 1
 
@@ -314,6 +318,7 @@ class Scope:
         self.end_ns = max(self.end_ns, other.end_ns)
         self.gpu_ns += other.gpu_ns
         self.memory_peak_bytes = max(self.memory_peak_bytes, other.memory_peak_bytes)
+        self.data_load_ns += other.data_load_ns
         for rank, wall_ns in other.rank_walls_ns.items():
             self.rank_walls_ns[rank] = self.rank_walls_ns.get(rank, 0) + wall_ns
 

@@ -7,7 +7,6 @@ import shutil
 import sys
 from typing import Any, TextIO
 
-from cirron.tree import units
 from cirron.tree.html import to_html
 from cirron.tree.scope import Scope
 from cirron.tree.text import WIDTH, to_text
@@ -27,13 +26,14 @@ def print_tree(top: Scope, stream: TextIO, *, color: bool = True, depth: int | N
 
     Args:
         top: what to draw is below it.
-        stream: where to; colours go to terminals only, and to none when `NO_COLOR` is set.
+        stream: where to. What goes to no terminal is neither cut nor coloured; a terminal gets no colours when
+            `NO_COLOR` is set, or when it is a dumb one.
         color: False for no colours even there.
         depth: levels shown below the roots; by default all.
     """
-    color = color and stream.isatty() and not os.environ.get("NO_COLOR")
-    text = to_text(top, width=_width(stream), color=color, depth=depth)
-    stream.write(_encodable(text, getattr(stream, "encoding", None) or "utf-8"))
+    color = color and takes_colors(stream)
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    stream.write(to_text(top, width=_width(stream), color=color, depth=depth, encoding=encoding))
     stream.flush()
 
 
@@ -45,16 +45,12 @@ def _notebook_shell() -> Any | None:
     return shell if in_notebook else None
 
 
-def _width(stream: TextIO) -> int:
+def takes_colors(stream: TextIO) -> bool:
+    """Whether colours are welcome there: on a terminal that knows them, and without `NO_COLOR`."""
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def _width(stream: TextIO) -> int | None:
     if stream.isatty() or os.environ.get("COLUMNS", "").isdecimal():
         return shutil.get_terminal_size((WIDTH, 0)).columns
-    return WIDTH
-
-
-def _encodable(text: str, encoding: str) -> str:
-    """The text as the stream can take it; a name it cannot spell is escaped."""
-    try:
-        text.encode(encoding)
-    except UnicodeEncodeError:
-        return units.ascii_only(text).encode(encoding, "backslashreplace").decode(encoding)
-    return text
+    return None

@@ -90,16 +90,24 @@ def _averaged(values: Sequence[float], cells: int) -> list[float]:
 
 def value(recorded: object) -> str:
     """A mark's or an attribute's value in few characters."""
-    if isinstance(recorded, float):
-        return f"{recorded:.4g}"
-    return cut(clean(str(recorded)), 40)
+    return cut(whole_value(recorded), 40)
+
+
+def whole_value(recorded: object) -> str:
+    """The same, however long: a number in few digits, and everything else in full."""
+    return f"{recorded:.4g}" if isinstance(recorded, float) else clean(str(recorded))
+
+
+def name(recorded: str) -> str:
+    """A name that can be seen: one of nothing but spaces is put in quotes."""
+    return clean(recorded) if recorded.strip() else f"'{clean(recorded)}'"
 
 
 def clean(text: str) -> str:
     r"""The text with what would move the cursor, ring, or turn the line around spelled out: `\x1b`."""
     if text.isprintable():
         return text
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+    return "".join(c if c.isprintable() else _escaped(c) for c in text)
 
 
 def cut(text: str, cells: int) -> str:
@@ -114,3 +122,29 @@ def cut(text: str, cells: int) -> str:
 def ascii_only(text: str) -> str:
     """Line drawing and blocks in plain characters, for a terminal that knows no others."""
     return text.translate(_TO_ASCII)
+
+
+def spelled(text: str, encoding: str) -> str:
+    """The text with what an encoding does not know spelled out, but for what `ascii_only` has a character for."""
+    if text.isascii() or _is_known(text, encoding):
+        return text
+    return "".join(c if ord(c) in _TO_ASCII or _is_known(c, encoding) else _escaped(c) for c in text)
+
+
+def encodable(text: str, encoding: str) -> str:
+    """The text in characters that an encoding knows: plain ones for lines and blocks, escapes for the rest."""
+    if _is_known(text, encoding):
+        return text
+    return ascii_only(spelled(text, encoding))
+
+
+def _is_known(text: str, encoding: str) -> bool:
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
