@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from cirron.spool.records import Counters
 from support.commands import cirron, start
 from support.recording import MS, Recording, training
 
@@ -272,3 +273,16 @@ def _live():
 def _end(program):
     """Let the program go through its second epoch and end."""
     program.communicate("\n\n")
+
+
+def test_what_was_lost_while_recording_is_said_once_as_the_newest_batch_counts_it():
+    run = Recording()
+    run.session(0, 10)
+    write(run, 1, counters=Counters(spans_dropped=1))
+    write(Recording(), 2, counters=Counters(spans_dropped=5, scopes_too_deep=2, spool_marks_dropped=1))
+    _, _, err = cirron("traces", "view")
+    assert err == (
+        "Warning: 7 spans and 1 mark could not be kept while recording, so this is not all; ci.health() says why\n"
+    )
+    (session,) = json.loads(cirron("traces", "list", "--json").out)
+    assert (session["spans_dropped"], session["marks_dropped"]) == (7, 1)

@@ -9,8 +9,8 @@ import pytest
 from cirron.diff import compare, conclusion, times_of, to_lines
 from cirron.diff.noise import shift
 from cirron.diff.student import t_beyond
-from cirron.diff.table import shortened
 from cirron.spool import glance, read, runs
+from cirron.tree.path_text import shortened
 from support.noisy_runs import noisy_run
 from support.recording import Recording
 

@@ -10,6 +10,7 @@ _VARIABLE = "_CIRRON_COMPLETE"  # how the shell asks; click looks for it
 
 @click.command(
     "completion",
+    short_help="Print what makes the Tab key complete commands.",
     epilog="""Example:
 
     \b

@@ -10,13 +10,14 @@ from cirron.cli.spool_inspect import inspect_command
 
 
 @click.group(
+    short_help="See, send or delete what waits on this machine.",
     epilog="""Example:
 
     \b
     cirron spool inspect      # what is there
     cirron spool flush        # send it
     cirron spool clear        # or delete it
-    """
+    """,
 )
 def spool() -> None:
     """See, send or delete the batches that sessions left on this machine."""

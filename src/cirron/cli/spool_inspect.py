@@ -21,6 +21,7 @@ _TO_ASCII = str.maketrans("┌┬┐├┼┤└┴┘│─", "+++++++++|-")
 
 @click.command(
     "inspect",
+    short_help="List the batches in the spool.",
     epilog="""Example:
 
     \b

@@ -34,12 +34,13 @@ class _Part(NamedTuple):
 
 
 @click.command(
+    short_help="Show login, platform, spool and newest session.",
     epilog="""Example:
 
     \b
     cirron status
     cirron status --json | jq .api.reachable
-    """
+    """,
 )
 @spool_option
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")

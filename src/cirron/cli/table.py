@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from cirron.tree import units
+from cirron.tree.page import width_of
 
 _GAP = 2
 _TEXT_MIN = 12  # cells that are left of a text however narrow the terminal is
@@ -42,7 +41,7 @@ def print_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> lis
         columns: as many as each row has cells.
         rows: texts without control characters.
     """
-    width, encoding = _terminal_width(), sys.stdout.encoding or "utf-8"
+    width, encoding = width_of(sys.stdout), sys.stdout.encoding or "utf-8"
     rows = [[units.spelled(cell, encoding) for cell in row] for row in rows]
     shown = _fitting(columns, rows, width)
     widths = {position: _width(columns, rows, position) for position in shown}
@@ -61,13 +60,6 @@ def print_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> lis
 def print_line(text: str) -> None:
     """Print one line, in plain characters where the terminal or pipe takes no others."""
     print(units.encodable(text, sys.stdout.encoding or "utf-8").rstrip())
-
-
-def _terminal_width() -> int | None:
-    """The width to keep to; None in a pipe, which gets everything."""
-    if sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdecimal():
-        return shutil.get_terminal_size().columns
-    return None
 
 
 def _fitting(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int | None) -> list[int]:

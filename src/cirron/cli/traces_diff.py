@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import math
 import os
-import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,15 +20,16 @@ from cirron.cli.local_spool import Chosen, chosen, mention, spool_option
 from cirron.cli.messages import say
 from cirron.cli.open_spans import open_spans_of
 from cirron.diff import Change, Difference, RunTimes, compare, conclusion, times_of, to_dict, to_lines
-from cirron.diff.words import path_text, run_text, signed_percent
+from cirron.diff.words import run_text, signed_percent
 from cirron.errors import CirronError
 from cirron.snapshots.facts import instant
 from cirron.tree import units
+from cirron.tree.page import colored, plain, takes_colors, width_of
+from cirron.tree.path_text import path_text
 
 REGRESSION = 3  # the exit code
 _SHOWN = 20
 _NAMED = 10  # regressions told one by one
-_TO_ASCII = str.maketrans({"→": ">", "▲": "^", "▼": "v", "±": "~"})
 
 
 def _percent(context: click.Context, parameter: click.Parameter, given: str | None) -> float | None:
@@ -175,17 +174,13 @@ def _as_dict(
 
 
 def _print(difference: Difference, sides: Sequence[_Side], most: int, *, no_color: bool) -> None:
-    is_terminal = sys.stdout.isatty()
-    width = shutil.get_terminal_size().columns if is_terminal or _columns_given() else None
     lines = [Text(line) for line in _header(sides)]
-    lines += [Text(), *to_lines(difference, width=width, most=most), Text(), Text(conclusion(difference))]
-    _write(_text(lines, is_terminal and not no_color and not os.environ.get("NO_COLOR")))
+    lines += [Text(), *to_lines(difference, width=width_of(sys.stdout), most=most)]
+    lines += [Text(), Text(conclusion(difference))]
+    text = plain(lines) if no_color or not takes_colors(sys.stdout) else colored(lines)
+    print(units.encodable(text, sys.stdout.encoding or "utf-8"), end="")
     if (hidden := len(difference.changes) - most) > 0:
         say(f"{units.counted(hidden, 'more scope')} changed less; see --limit")
-
-
-def _columns_given() -> bool:
-    return os.environ.get("COLUMNS", "").isdecimal()
 
 
 def _header(sides: Sequence[_Side]) -> list[str]:
@@ -207,27 +202,6 @@ def _facts(side: _Side) -> tuple[str, ...]:
         run_text(times.run_ns, times.cut_off),
         ", ".join([*made_of, times.cut_off] if times.cut_off else made_of),
     )
-
-
-def _text(lines: Sequence[Text], color: bool) -> str:
-    if not color:
-        return "".join(f"{line.plain}\n" for line in lines)
-    from rich.console import Console
-
-    buffer = io.StringIO()
-    console = Console(file=buffer, force_terminal=True, color_system="standard", width=10_000)
-    for line in lines:
-        console.print(line, no_wrap=True, overflow="ignore", crop=False, highlight=False)
-    return buffer.getvalue()
-
-
-def _write(text: str) -> None:
-    """Print text, in plain characters where the terminal or pipe takes no others."""
-    try:
-        text.encode(sys.stdout.encoding or "utf-8")
-    except UnicodeEncodeError:
-        text = units.ascii_only(text.translate(_TO_ASCII))
-    print(text, end="")
 
 
 # ---- for a build ----

@@ -44,6 +44,7 @@ _COLUMNS = (
 
 @click.command(
     "list",
+    short_help="List the recorded sessions.",
     epilog="""Example:
 
     \b

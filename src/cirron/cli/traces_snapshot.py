@@ -28,6 +28,7 @@ _TEXT_CELLS = 100
 
 @click.command(
     "snapshot",
+    short_help="Show what one span's tensors looked like.",
     epilog="""Example:
 
     \b

@@ -35,6 +35,7 @@ _COLUMNS = (
 
 @click.command(
     "snapshots",
+    short_help="List the snapshots of tensors.",
     epilog="""Example:
 
     \b

@@ -48,6 +48,7 @@ class Wanted:
 
 @click.command(
     "view",
+    short_help="Show where the time of a run went.",
     epilog="""Example:
 
     \b
@@ -98,6 +99,9 @@ def view_command(
 
     With --flat the scopes are a table, in which "self" is the time that no scope below accounts for, and "share" its
     part of the whole; the row with the most comes first.
+
+    Spans are counted as they are read, so a spool may hold millions. Only --json, and --last with --name, keep all of
+    them in memory: for large runs see `cirron traces export`.
     """
     wanted = Wanted(name, last, depth, min_wall_ns, is_flat, as_json, not no_color)
     _check(wanted, is_followed)
@@ -160,6 +164,11 @@ def _outlined(picked: Chosen, wanted: Wanted) -> Scope:
     if found.left_out_count:
         took_less = f"took less than {units.duration(wanted.min_wall_ns)}, or lie in one that did"
         say(f"{units.counted(found.left_out_count, 'span')} left out: they {took_less}")
+    if found.spans_dropped or found.marks_dropped:
+        lost = (
+            f"{units.counted(found.spans_dropped, 'span')} and {units.counted(found.marks_dropped, 'mark')}"
+        )
+        say(f"Warning: {lost} could not be kept while recording, so this is not all; ci.health() says why")
     return found.top
 
 

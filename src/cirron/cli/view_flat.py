@@ -7,9 +7,9 @@ from dataclasses import asdict
 import msgspec
 
 from cirron.cli.table import Column, print_table
-from cirron.diff.table import shortened
 from cirron.tree import Scope, units
-from cirron.tree.flat import SEPARATOR, FlatRow, flat_rows
+from cirron.tree.flat import FlatRow, flat_rows
+from cirron.tree.path_text import SEPARATOR, shortened
 
 
 def _shorter(path: str, cells: int) -> str:

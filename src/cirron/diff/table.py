@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rich.cells import cell_len, set_cell_size
+from rich.cells import cell_len
 from rich.text import Text
 
 from cirron.diff.difference import Change, Difference
-from cirron.diff.words import path_text, share_of_change, signed_duration, signed_percent
+from cirron.diff.words import share_of_change, signed_duration, signed_percent
 from cirron.tree import units
+from cirron.tree.path_text import path_text, shortened
 
 _HEADS = ("scope", "count", "before", "after", "change", "noise", "contribution", "")
 _COUNT, _CHANGE, _NOISE, _SHARE = 1, 4, 5, 7
@@ -128,30 +129,3 @@ def _styled(row: _Row, shown: Sequence[int], widths: Sequence[int], path: int) -
     start = len(line.plain[:end].rstrip()) - len(row.cells[_CHANGE])
     line.stylize("bold red" if grown else "bold green", start, end)
     return line
-
-
-def shortened(path: Sequence[str], cells: int) -> str:
-    """The path in so many terminal cells; the middle goes first, as the ends tell most.
-
-    Example:
-        >>> shortened(("epoch", "step", "model", "forward"), 21)
-        'epoch / … / forward'
-    """
-    whole = path_text(tuple(path))
-    if cell_len(whole) <= cells:
-        return whole
-    for kept in range(len(path) - 2, 0, -1):
-        text = path_text((path[0], "…", *path[-kept:]))
-        if cell_len(text) <= cells:
-            return text
-    return _without_middle(whole, cells)
-
-
-def _without_middle(text: str, cells: int) -> str:
-    head = set_cell_size(text, max(0, (cells - 1) // 3)).rstrip()
-    tail = ""
-    for character in reversed(text):
-        if cell_len(head + "…" + character + tail) > cells:
-            break
-        tail = character + tail
-    return head + "…" + tail.lstrip()

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 
 from cirron.diff.difference import Change, Difference
-from cirron.diff.times import RunTimes, ScopePath, Times
+from cirron.diff.times import RunTimes, Times
 from cirron.tree import units
+from cirron.tree.path_text import path_text
 
 ABOUT_EQUAL = 0.01  # of the run's time; less is no change worth the name
-_SEPARATOR = " / "
 
 
 def conclusion(difference: Difference) -> str:
@@ -20,11 +20,6 @@ def conclusion(difference: Difference) -> str:
         'B is 12 % slower than A (1.20 s → 1.34 s); most of it: epoch / step / data_load (+130 ms, 96 %)'
     """
     return f"{_whole(difference)}; {_most(difference)}"
-
-
-def path_text(path: ScopePath) -> str:
-    """The names from the outside in: `epoch / step / forward`."""
-    return _SEPARATOR.join(map(units.clean, path))
 
 
 def run_text(run_ns: float, cut_off: str) -> str:

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from cirron.spool.records import SESSION_NAME
+from cirron.tree.path_text import SEPARATOR
 from cirron.tree.scope import Scope
 
-SEPARATOR = " / "
 CUT = "…"
 DEEPEST = 100  # names of a path that are told; the recorder itself stops at 64, a damaged file may not
 

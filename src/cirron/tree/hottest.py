@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from cirron.spool.records import SESSION_NAME
 from cirron.tree import units
-from cirron.tree.flat import SEPARATOR, paths
+from cirron.tree.flat import paths
+from cirron.tree.path_text import path_text
 from cirron.tree.run_outline import WORKERS
 from cirron.tree.scope import Scope
 
@@ -32,7 +33,7 @@ def hottest(top: Scope) -> str | None:
     took = f"{units.percent(self_ns / _whole_ns(top))} of the time ({units.duration(self_ns)})"
     if path == (SESSION_NAME,):
         return f"{took} is outside of any scope: put ci.scope() around more of the program to see where"
-    return f"{took} is in {units.clean(SEPARATOR.join(path))} itself{_waiting(scopes, self_ns)}"
+    return f"{took} is in {path_text(path)} itself{_waiting(scopes, self_ns)}"
 
 
 def hottest_path(top: Scope) -> ScopePath | None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
+from cirron.tree.page import WIDTH
 from cirron.tree.scope import Scope
-from cirron.tree.text import WIDTH, to_lines
+from cirron.tree.text import to_lines
 
 if TYPE_CHECKING:
     from rich.text import Text

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from cirron.spool.records import ATTR_ENDED
 from cirron.tree import units
-from cirron.tree.flat import SEPARATOR
+from cirron.tree.path_text import SEPARATOR
 from cirron.tree.run_outline import WORKERS
 from cirron.tree.scope import Scope
 

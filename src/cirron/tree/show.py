@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import sys
 from typing import Any, TextIO
 
 from cirron.tree.html import to_html
+from cirron.tree.page import takes_colors, width_of
 from cirron.tree.scope import Scope
-from cirron.tree.text import WIDTH, to_text
+from cirron.tree.text import to_text
 
 
 def show(top: Scope) -> None:
@@ -33,7 +32,7 @@ def print_tree(top: Scope, stream: TextIO, *, color: bool = True, depth: int | N
     """
     color = color and takes_colors(stream)
     encoding = getattr(stream, "encoding", None) or "utf-8"
-    stream.write(to_text(top, width=_width(stream), color=color, depth=depth, encoding=encoding))
+    stream.write(to_text(top, width=width_of(stream), color=color, depth=depth, encoding=encoding))
     stream.flush()
 
 
@@ -43,14 +42,3 @@ def _notebook_shell() -> Any | None:
     shell = ipython.get_ipython() if ipython is not None else None
     in_notebook = any(cls.__name__ == "ZMQInteractiveShell" for cls in type(shell).__mro__)
     return shell if in_notebook else None
-
-
-def takes_colors(stream: TextIO) -> bool:
-    """Whether colours are welcome there: on a terminal that knows them, and without `NO_COLOR`."""
-    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-
-
-def _width(stream: TextIO) -> int | None:
-    if stream.isatty() or os.environ.get("COLUMNS", "").isdecimal():
-        return shutil.get_terminal_size((WIDTH, 0)).columns
-    return None

@@ -5,7 +5,8 @@ from __future__ import annotations
 from statistics import median_low
 
 from cirron.tree import units
-from cirron.tree.flat import SEPARATOR, paths
+from cirron.tree.flat import paths
+from cirron.tree.path_text import path_text
 from cirron.tree.scope import Scope
 
 UNEVEN = 1.1  # of the median rank's time; less is how ranks differ anyway
@@ -28,7 +29,7 @@ def slow_rank(top: Scope) -> str | None:
     much = [(path, scope) for path, scope in behind if behind_ns(scope) >= ALIKE * most_ns]
     path, scope = max(much, key=lambda found: (len(found[0]), behind_ns(found[1])))
     more = units.duration(behind_ns(scope))
-    where = units.clean(SEPARATOR.join(path))
+    where = path_text(path)
     return f"rank {slowest(scope)} spent {more} more than the median rank in {where}"
 
 

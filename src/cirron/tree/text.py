@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import io
 import re
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from rich.cells import cell_len
-from rich.console import Console
 from rich.text import Text
 
 from cirron.tree import units
+from cirron.tree.page import WIDTH, colored, plain
 from cirron.tree.rows import Fact, Row, rows
 from cirron.tree.scope import Scope
 
-WIDTH = 120  # where nobody says how wide the page is
 _EMPTY = "nothing recorded"
 _UNLIMITED = sys.maxsize
 _INDENT = 3  # cells a level
@@ -51,14 +49,7 @@ def to_text(
         print(to_text(scopes_of(build(batches))), end="")
     """
     lines = to_lines(top, width=width, depth=depth, encoding=encoding)
-    if not color:
-        return "".join(line.plain + "\n" for line in lines)
-    buffer = io.StringIO()
-    console = Console(file=buffer, force_terminal=True, color_system="standard", legacy_windows=False)
-    for line in lines:
-        console.width = max(1, line.cell_len + 1)
-        console.print(line, no_wrap=True, overflow="ignore", crop=False, highlight=False)
-    return buffer.getvalue()
+    return colored(lines) if color else plain(lines)
 
 
 def to_lines(
