@@ -1,7 +1,4 @@
-"""The `cirron` command, and the one place that turns what happened into an exit code.
-
-0: done. 1: failed; standard error says why. 2: wrong usage. 3: `traces diff` found a regression. 130: interrupted.
-"""
+"""The `cirron` command, and the one place that turns what happened into an exit code."""
 
 from __future__ import annotations
 
@@ -16,7 +13,7 @@ from cirron._version import __version__
 from cirron.cli.auth import auth
 from cirron.cli.completion import completion_command
 from cirron.cli.config import config
-from cirron.cli.entry import INTERRUPTED
+from cirron.cli.exit_codes import DONE, FAILED, INTERRUPTED
 from cirron.cli.messages import say
 from cirron.cli.spool import spool
 from cirron.cli.status import status
@@ -59,8 +56,8 @@ def run(arguments: Sequence[str] | None) -> int:
         return _nobody_reads()
     except (CirronError, OSError) as error:
         say(f"Error: {_said(error)}")
-        return 1
-    return code if isinstance(code, int) else 0
+        return FAILED
+    return code if isinstance(code, int) else DONE
 
 
 def _said(error: CirronError | OSError) -> str:
@@ -80,4 +77,4 @@ def _spell_out_what_the_terminal_cannot() -> None:
 def _nobody_reads() -> int:
     """`| head` closed the pipe: stop, and let the interpreter's last flush go nowhere instead of failing again."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 1
+    return FAILED

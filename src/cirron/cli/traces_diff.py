@@ -16,6 +16,7 @@ from click.shell_completion import CompletionItem
 from rich.text import Text
 
 from cirron.cli.candidates import complete_sessions
+from cirron.cli.exit_codes import DONE, REGRESSION
 from cirron.cli.local_spool import Chosen, chosen, mention, spool_option
 from cirron.cli.messages import say
 from cirron.cli.open_spans import open_spans_of
@@ -27,7 +28,6 @@ from cirron.tree import units
 from cirron.tree.page import colored, plain, takes_colors, width_of
 from cirron.tree.path_text import path_text
 
-REGRESSION = 3  # the exit code
 _SHOWN = 20
 _NAMED = 10  # regressions told one by one
 
@@ -218,7 +218,7 @@ def _judge(difference: Difference, limit: float) -> int:
         say("Warning: nothing could be judged: no scope has 5 spans on both sides; record longer runs")
     elif not found:
         say(f"No scope got slower by more than {limit * 100:g} % beyond noise")
-    return REGRESSION if found else 0
+    return REGRESSION if found else DONE
 
 
 def _regression(change: Change) -> str:
