@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 from cirron.errors import CirronConfigError
 
+MAX_BYTES = 1 << 20
 LOCK_WAIT_S = 10.0  # others hold the lock for milliseconds
 
 Document = dict[str, Any]
@@ -19,9 +21,11 @@ Document = dict[str, Any]
 def user_config_file() -> Path | None:
     """`~/.cirron/config.json`, or None where there is no home directory."""
     try:
-        return Path.home() / ".cirron" / "config.json"
+        home = Path.home()
     except RuntimeError:
         return None
+    is_known = home.is_absolute() and os.environ.get("HOME") != ""  # an empty one would pass for the root
+    return home / ".cirron" / "config.json" if is_known else None
 
 
 def read_config_file(path: Path) -> Document:
@@ -31,7 +35,7 @@ def read_config_file(path: Path) -> Document:
         CirronConfigError: it cannot be read, or is not a JSON object.
     """
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = json.loads(_text_of(path))
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except OSError as error:
@@ -47,6 +51,17 @@ def read_config_file(path: Path) -> Document:
     if not isinstance(document, dict):
         raise _damaged(path, "line 1, column 1", "not a JSON object")
     return document
+
+
+def _text_of(path: Path) -> str:
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):  # to open a pipe would wait for whoever writes to it
+        raise CirronConfigError(f"{path} is no regular file: move it away")
+    if status.st_size > MAX_BYTES:
+        raise CirronConfigError(
+            f"{path} is larger than {MAX_BYTES:,} bytes, so it is not cirron's: move it away"
+        )
+    return path.read_text(encoding="utf-8-sig")  # Windows' editors begin a file with a mark
 
 
 def _damaged(path: Path, position: str, reason: str) -> CirronConfigError:
@@ -88,11 +103,12 @@ def change(path: Path, edit: Callable[[Document], None]) -> Document:
 
 def _make_private_folder(folder: Path) -> None:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if folder.stat().st_mode & 0o077:
+    mode = stat.S_IMODE(folder.stat().st_mode)
+    if mode & 0o077:
         with suppress(
             PermissionError
         ):  # it is not this user's folder; the file in it is closed to others anyway
-            folder.chmod(0o700)
+            folder.chmod(mode & 0o700)
 
 
 def _replace(path: Path, text: str) -> None:

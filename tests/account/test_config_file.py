@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -91,6 +92,44 @@ def test_a_file_that_others_could_read_is_closed_to_them(path):
     path.parent.chmod(0o755)
     change(path, set_timeout)
     assert modes(path) == ("0o700", "0o600")
+
+
+def test_a_folder_that_its_user_has_made_read_only_stays_so(path):
+    written(path, "{}")
+    path.parent.chmod(0o555)
+    with suppress(CirronConfigError):  # root may write there all the same
+        change(path, set_timeout)
+    assert modes(path)[0] == "0o500"
+    path.parent.chmod(0o700)
+
+
+def test_what_is_no_regular_file_is_not_waited_for(path):
+    path.parent.mkdir()
+    os.mkfifo(path)
+    with pytest.raises(CirronConfigError, match=r"^folder/config\.json is no regular file: move it away$"):
+        read_config_file(path)
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(CirronConfigError, match="is no regular file"):
+        read_config_file(path)
+
+
+def test_a_file_of_a_size_that_no_config_has_is_not_read(path):
+    written(path, "{}")
+    os.truncate(path, 1 << 40)
+    with pytest.raises(CirronConfigError, match="is larger than 1,048,576 bytes, so it is not cirron's"):
+        read_config_file(path)
+
+
+def test_a_mark_at_the_beginning_of_the_file_is_passed_over(path):
+    written(path, "\ufeff" + BY_HAND)
+    assert read_config_file(path) == json.loads(BY_HAND)
+
+
+@pytest.mark.parametrize("home", ["", "relative"])
+def test_a_home_that_is_none_is_not_guessed(home, monkeypatch):
+    monkeypatch.setenv("HOME", home)
+    assert config_file.user_config_file() is None
 
 
 def test_a_symbolic_link_stays_one(path):

@@ -27,6 +27,11 @@ def client(platform):
     return Client(CliConfig(platform.url, 30_000, 3, "development"))
 
 
+def code_with(field):
+    """An answer with a device code, but for one field that cannot be used."""
+    return 200, {}, b'{"device_code": "d", "user_code": "u", "verification_uri": "https://x", %s}' % field
+
+
 def log_in(client, clock):
     return wait_for_confirmation(client, begin(client), clock.wait, clock)
 
@@ -119,6 +124,10 @@ def test_what_ends_the_wait_says_why(platform, client, said, message):
         ((302, {"Location": "https://elsewhere"}, b""), "302 Found, a redirect, which is not followed"),
         ((200, {}, b"<html>"), "the answer is no device code"),
         ((200, {}, b'{"device_code": "secret-code", "user_code": 7}'), "the answer is no device code"),
+        (code_with(b'"interval": NaN'), "the answer is no device code"),
+        (code_with(b'"expires_in": NaN'), "the answer is no device code"),
+        (code_with(b'"expires_in": -5'), "the answer is no device code"),
+        (code_with(b'"user_code": "%s"' % (b"U" * 60_000)), "the answer is no device code"),
         (half_close, "Server disconnected"),
     ],
 )

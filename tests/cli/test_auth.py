@@ -10,7 +10,7 @@ import pytest
 from cirron.account import config_path
 from cirron.config_file import read_config_file
 from support.commands import cirron, start
-from support.platform_server import DEVICE_CODE, DEVICE_TOKEN, ME, REFRESH, half_close
+from support.platform_server import DEVICE_CODE, DEVICE_TOKEN, ME, REFRESH, echo, half_close
 
 NOT_LOGGED_IN = "Error: Not authenticated. Run cirron auth login first.\n"
 DAY_S = 24 * 3600
@@ -52,6 +52,13 @@ class TestLogin:
         cirron("auth", "login")
         assert stat.filemode(config_path().stat().st_mode) == "-rw-------"
 
+    def test_that_cannot_be_kept_says_so_before_anybody_goes_to_a_browser(self, platform, url):
+        config_path().with_name("config.json.lock").mkdir()
+        code, out, err = cirron("auth", "login")
+        assert (code, out) == (1, "")
+        assert err.startswith(f"Error: {config_path()} cannot be written")
+        assert platform.requests == []
+
     def test_that_is_declined_says_so_and_stores_nothing(self, platform, url):
         platform.polls.append("access_denied")
         code, out, err = cirron("auth", "login")
@@ -72,7 +79,7 @@ class TestLogin:
 
     def test_that_is_interrupted_stores_nothing(self, platform, url):
         platform.polls.extend(["authorization_pending"] * 10_000)
-        before = config_path().read_bytes()
+        before = config()
         with start("auth", "login") as process:
             while DEVICE_TOKEN not in [request.path for request in platform.requests]:
                 platform.arrived.acquire()
@@ -80,7 +87,7 @@ class TestLogin:
             _, err = process.communicate()
         assert process.returncode == 130
         assert "Traceback" not in err
-        assert config_path().read_bytes() == before
+        assert config() == before
 
     def test_by_token_verifies_it_and_stores_it(self, platform, url):
         token = platform.issue()["access_token"]
@@ -276,10 +283,19 @@ class TestStatus:
     @pytest.mark.parametrize(("days", "words"), [(6.9, "6 days"), (1.5, "1 day"), (0.9, "21 h 35 min")])
     def test_warns_from_seven_days_on(self, platform, days, words):
         platform.sign_in(days * DAY_S)
+        document = config()
+        document["auth"]["refreshToken"] = None
+        config_path().write_text(json.dumps(document))
         code, _, err = cirron("auth", "status")
         assert code == 0
         assert err.startswith(f"Warning: the login expires in {words} (")
-        assert err.endswith("): run `cirron auth refresh`\n")
+        assert err.endswith("): run `cirron auth login`\n")
+
+    def test_does_not_warn_of_an_end_that_a_refresh_token_puts_off(self, platform):
+        platform.sign_in(3600)
+        code, out, err = cirron("auth", "status")
+        assert (code, err) == (0, "")
+        assert "expires in " in out
 
     def test_of_a_login_by_token_knows_no_end(self, platform, url):
         cirron("auth", "login", "--token", platform.issue()["access_token"])
@@ -296,6 +312,16 @@ class TestStatus:
 
     def test_without_a_login_fails(self, url):
         assert cirron("auth", "status") == (1, "", NOT_LOGGED_IN)
+
+    @pytest.mark.parametrize(("command", "route"), [("status", ME), ("refresh", REFRESH)])
+    def test_shows_no_token_that_the_platform_sends_back(self, platform, command, route):
+        platform.sign_in()
+        login = config()["auth"]
+        platform.answers[route].append(echo)
+        code, out, err = cirron("auth", command)
+        assert code == 1
+        assert "***" in err
+        assert not [token for token in (login["accessToken"], login["refreshToken"]) if token in out + err]
 
     def test_of_a_refused_login_fails(self, platform):
         platform.sign_in()

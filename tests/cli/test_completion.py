@@ -90,6 +90,21 @@ def test_a_spool_named_before_is_the_one_that_is_looked_into(on_path, recorded):
     assert completed("cirron traces snapshots --spool archive --session 5") == ["5e" * 16]
 
 
+def test_nothing_is_offered_that_a_shell_would_take_for_more_than_a_word(on_path):
+    recording = Recording("5e" * 16)
+    span_id = recording.span("epoch", 0, 1)
+    for name in (
+        *("layers.0.weight", "blocks[1]/ü", "$(touch pwned)", "`id`", "a;ls", "a b", "a\nb"),
+        *("\x1b[31m", "--spool", "*", "'", '"', "~", "a>b", "a|b", "a&", "{a,b}", "!!", "#", "\\"),
+    ):
+        recording.snapshot(span_id, name)
+    recording.snapshot("$(touch pwned)", "weight")
+    recording.session(0, 2)
+    recording.write(SPOOL)
+    assert completed(f"cirron traces snapshot {span_id} ") == ["layers.0.weight", "blocks[1]/ü"]
+    assert completed("cirron traces snapshot ") == ["00000000"]
+
+
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff" * 5000, b'{"snapshots": 7}', b'{"session_id": 7}'])
 def test_whatever_lies_in_the_spool_completion_stays_silent(on_path, content, damaged_spools):
     SPOOL.mkdir(parents=True)

@@ -39,17 +39,44 @@ class TestList:
             "key-0123456789-abcd",
             "short",
             "nested-0123456789",
+            "Bearer header-0123456789",
+            "credential-0123456789",
+            "personal-0123456789",
         ]
         write(
             auth={"accessToken": secrets[0], "refreshToken": secrets[1], "expiresAt": "2026-04-18T04:30:00Z"},
             apiKey=secrets[2],
             token=secrets[3],
             proxy={"passwords": [secrets[4]]},
+            authorization=secrets[5],
+            credentials={"value": [{"of": secrets[6]}]},
+            pat=secrets[7],
         )
         _, out, _ = cirron("config", "--list")
         assert not [secret for secret in secrets if secret in out]
         assert "****abcd" in out
         assert "2026-04-18T04:30:00Z" in out
+
+    def test_shows_no_address_that_may_hold_a_password(self):
+        address = "https://bob:hunter2@app.cirron.com"
+        write(apiUrl=address)
+        from_file, from_environ = (
+            cirron("config", "--list"),
+            cirron("config", "--list", CIRRON_API_ENDPOINT=address),
+        )
+        assert "hunter2" not in str((from_file, from_environ))
+        assert from_file.out.splitlines()[0] == "apiUrl      (cannot be used)  from the file"
+
+    def test_masks_a_login_that_is_damaged(self):
+        write(auth="access-0123456789")
+        assert "auth        ****6789" in cirron("config", "--list").out
+
+    def test_warns_of_a_variable_that_cannot_be_used_with_its_own_way_out(self):
+        _, _, err = cirron("config", "--list", CIRRON_API_ENDPOINT="ftp://x")
+        assert err == (
+            "Warning: CIRRON_API_ENDPOINT cannot be used: it is no http or https URL: unset it, or set it to a URL "
+            "such as https://app.cirron.com\n"
+        )
 
     def test_warns_of_values_that_cannot_be_used(self):
         write(timeout="soon")

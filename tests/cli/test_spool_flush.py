@@ -27,6 +27,7 @@ from support.spool_files import batch, put, snapshot
 
 SPOOL = Path(".cirron", "spool")
 OTHER_SESSION = "0f" * 16
+SPAN_ID = "a7" * 16
 STOPPED_BEFORE_3 = "Warning: Stopping flush; 3 batches left in spool."
 
 KILLED = """
@@ -152,16 +153,67 @@ def test_the_journal_of_a_killed_session_is_sealed_first_and_goes_along(signed_i
     ]
 
 
+def write_with_snapshot(number):
+    """A batch that names a snapshot file; the file."""
+    path = Path(".cirron", "snapshots", SPAN_ID, f"{number}.safetensors")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"tensors")
+    SPOOL.mkdir(exist_ok=True)
+    named = snapshot(number, "w", blob_uri=f"snapshots/{SPAN_ID}/{path.name}")
+    put(SPOOL, batch(number, snapshots=[named]))
+    return path
+
+
 def test_snapshot_files_go_along(signed_in):
-    span_id = "a7" * 16
-    folder = Path(".cirron", "snapshots", span_id)
-    folder.mkdir(parents=True)
-    (folder / "w.safetensors").write_bytes(b"tensors")
-    SPOOL.mkdir()
-    named = snapshot(1, "w", blob_uri=f"snapshots/{span_id}/w.safetensors")
-    put(SPOOL, batch(1, snapshots=[named]))
-    assert cirron("spool", "flush").out == "Uploaded: 1  Failed: 0  Skipped: 0\n"
-    assert signed_in.snapshots == {(span_id, "w.safetensors"): b"tensors"}
+    write_with_snapshot(1)
+    assert cirron("spool", "flush") == (0, "Uploaded: 1  Failed: 0  Skipped: 0\n", "")
+    assert signed_in.snapshots == {(SPAN_ID, "1.safetensors"): b"tensors"}
+
+
+def test_a_batch_whose_snapshot_file_does_not_get_through_waits_with_it(signed_in):
+    write_with_snapshot(1)
+    write_with_snapshot(2)
+    signed_in.answers[f"/v1/snapshots/{SPAN_ID}/1.safetensors"] += [503]
+    assert cirron("spool", "flush") == (
+        1,
+        "Uploaded: 1  Failed: 1  Skipped: 0\n",
+        f"Error: Server did not take {name_of(1)}: 503 Service Unavailable\n",
+    )
+    assert waiting() == [1]
+    assert cirron("spool", "flush").code == 0
+    assert len(signed_in.snapshots) == 2
+
+
+def test_snapshot_files_that_cannot_be_sent_are_counted_and_make_it_fail(signed_in):
+    gone, too_large, link, fifo = (write_with_snapshot(number) for number in range(1, 5))
+    write_with_snapshot(5)
+    for path in (gone, link, fifo):
+        path.unlink()
+    link.symlink_to(SPOOL.absolute() / name_of(1))
+    os.mkfifo(fifo)
+    signed_in.answers[f"/v1/snapshots/{SPAN_ID}/{too_large.name}"] += [413]
+    assert cirron("spool", "flush") == (
+        1,
+        "Uploaded: 5  Failed: 0  Skipped: 0\n",
+        lines(
+            f"Warning: {gone.absolute()} was not sent, while its batch is: there is no such file among the snapshots "
+            "(further ones are only counted)",
+            "Warning: Not sent with their batches: 4 snapshot files.",
+        ),
+    )
+    assert list(signed_in.snapshots) == [(SPAN_ID, "5.safetensors")]
+
+
+def test_a_platform_that_takes_no_snapshot_files_gets_the_batches_and_the_files_are_counted(signed_in):
+    for number in (1, 2):
+        signed_in.missing.add(f"/v1/snapshots/{SPAN_ID}/{write_with_snapshot(number).name}")
+    code, out, err = cirron("spool", "flush")
+    assert (code, out) == (1, "Uploaded: 2  Failed: 0  Skipped: 0\n")
+    assert err == lines(
+        "Warning: the server takes no snapshot files (404 Not Found: {\"error\": \"not_found\"}); they stay in "
+        f"{SPOOL.parent.absolute() / 'snapshots'}, and everything else is sent",
+        "Warning: Not sent with their batches: 2 snapshot files.",
+    )
 
 
 def test_what_is_no_batch_stays_and_is_mentioned(signed_in, two_batches):
@@ -170,6 +222,15 @@ def test_what_is_no_batch_stays_and_is_mentioned(signed_in, two_batches):
     assert code == 0
     assert err == "Warning: left out notes.json: not named <20 digits>-<32 hex digits>.json\n"
     assert (SPOOL / "notes.json").exists()
+
+
+def test_a_link_that_is_named_like_a_batch_sends_no_file_from_elsewhere(signed_in, two_batches):
+    Path("secret.txt").write_text("hunter2")
+    (SPOOL / name_of(3)).symlink_to(Path("secret.txt").absolute())
+    code, out, err = cirron("spool", "flush")
+    assert (code, out) == (0, "Uploaded: 2  Failed: 0  Skipped: 0\n")
+    assert err == f"Warning: left out {name_of(3)}: not a regular file\n"
+    assert uploaded(signed_in) == [1, 2]
 
 
 def test_what_a_session_that_still_runs_has_sealed_is_sent_and_it_still_reads_it(signed_in, profiler):
@@ -206,6 +267,29 @@ def test_a_login_that_is_about_to_end_is_refreshed_without_a_word(platform, two_
     token = platform.sign_in(expires_in_s=60)
     assert cirron("spool", "flush") == (0, "Uploaded: 2  Failed: 0  Skipped: 0\n", "")
     assert platform.requests_to(TRACES)[0].headers["authorization"] != f"Bearer {token}"
+
+
+def test_a_login_that_ends_on_the_way_is_refreshed_without_a_word(signed_in, five_batches):
+    signed_in.answers[TRACES] += [None, lambda handler: end_login(signed_in, handler)]
+    assert cirron("spool", "flush") == (0, "Uploaded: 5  Failed: 0  Skipped: 0\n", "")
+    assert (uploaded(signed_in), waiting()) == ([1, 2, 3, 3, 4, 5], [])
+
+
+def test_a_login_that_ends_on_the_way_for_good_leaves_the_rest(signed_in, five_batches):
+    signed_in.answers[TRACES] += [None, lambda handler: end_login(signed_in, handler)]
+    signed_in.refresh_tokens.clear()
+    code, out, err = cirron("spool", "flush")
+    assert (code, out) == (1, "Uploaded: 2  Failed: 1  Skipped: 2\n")
+    assert err == lines(
+        f"Error: Auth rejected (401) for {name_of(3)}. Run cirron auth login.",
+        "Warning: Stopping flush; 2 batches left in spool.",
+    )
+
+
+def end_login(platform, handler):
+    """Answer as ever, and never again to this access token."""
+    handler.answer_as_the_route_does()
+    platform.access_tokens.clear()
 
 
 @pytest.mark.parametrize("status", [401, 403])

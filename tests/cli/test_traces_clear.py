@@ -238,12 +238,12 @@ def test_orphans_go_unless_told_otherwise():
 
 
 def orphans():
-    """Snapshots of a span nobody knows, a reason without its batch, a delivered batch of a session long over."""
+    """Snapshots of a span nobody knows, a reason without its batch, a folder for batches of a session long over."""
     folder, sent = OUTPUT / "snapshots" / ("9" * 32), OUTPUT / "sent" / ("8" * 32)
     write_tensors(OUTPUT, folder.name, weight=_numbers())
     age(folder)
     sent.mkdir(parents=True)
-    (sent / f"{1:020}-{1:032x}.json").write_text("{}")
+    (sent / "notes.txt").write_text("no batch")
     reason = SPOOL / "rejected" / f"{1:020}-{1:032x}.reason.json"
     reason.parent.mkdir()
     reason.write_text("{}")
@@ -282,16 +282,43 @@ def test_snapshots_and_sent_batches_of_a_live_session_stay():
         process.communicate("go on\n")
 
 
+def test_what_was_sent_of_a_session_while_it_ran_stays_and_goes_with_it(platform):
+    platform.sign_in()
+    with running() as process:
+        assert cirron("spool", "flush").code == 0
+        process.communicate("go on\n")
+    (sent,) = (OUTPUT / "sent").glob("*/*.json")
+    assert cirron("traces", "clear", "--yes", "--keep", "1").out.startswith("Nothing to delete")
+    assert sent.is_file()
+    ran = cirron("traces", "clear", "--yes", "--no-prune-orphans")
+    assert ran.out.startswith("Deleted 1 session, 2 batch files (")
+    assert list((OUTPUT / "sent").iterdir()) == list_files(OUTPUT) == []
+
+
+def test_a_session_that_was_sent_as_a_whole_is_one_that_can_be_kept():
+    remember(IDS[0])
+    sent = OUTPUT / "sent" / IDS[0]
+    sent.parent.mkdir()
+    SPOOL.rename(sent)
+    SPOOL.mkdir()
+    assert cirron("traces", "clear", "--yes", "--keep", "1").out.startswith("Nothing to delete")
+    assert cirron("traces", "clear", "--yes").out.startswith("Deleted 1 session, 1 batch file (")
+    assert not sent.exists()
+
+
 def test_a_folder_of_batches_alone_loses_nothing_around_it():
     remember(IDS[0])
     stranger = Path("snapshots", "9" * 32)
     stranger.mkdir(parents=True)
     age(stranger)
+    Path("sent").mkdir()
+    shutil.copytree(SPOOL, Path("sent", IDS[0]))
     SPOOL.rename("batches")
     shutil.rmtree(OUTPUT)
     ran = cirron("traces", "clear", "--yes", "--spool", "batches")
     assert ran.out.startswith("Deleted 1 session, 1 batch file")
     assert stranger.is_dir()
+    assert list(Path("sent", IDS[0]).iterdir())
 
 
 def test_the_shared_number_of_bytes_is_counted_anew(three_days):

@@ -80,6 +80,16 @@ def test_a_file_rejected_for_good_does_not_hold_up_its_batch(delivery, server, w
     assert "413" in caplog.text
 
 
+def test_a_file_that_is_gone_is_said_once(delivery, server, weights, caplog):
+    weights.unlink()
+    write(delivery, 1, URI)
+    write(delivery, 2, URI)
+    delivery.round(2)
+    assert sent(server) == [POST, POST]
+    assert len(warnings(caplog)) == 1
+    assert f"{weights} was not sent, while its batch is: there is no such file" in caplog.text
+
+
 def test_a_refused_key_stops_before_the_batch(delivery, server, weights):
     server.default = 401
     write(delivery, 1, URI)
@@ -101,6 +111,7 @@ def test_a_refused_key_stops_before_the_batch(delivery, server, weights):
         f"snapshots/{SESSION_ID}/..",
         "s3://bucket/weights.safetensors",
         f"snapshots/{SESSION_ID}/folder",
+        f"snapshots/{SESSION_ID}/{'long' * 100}",
     ],
 )
 def test_only_files_that_lie_among_the_snapshots_are_sent(uri, delivery, server):

@@ -4,8 +4,10 @@ import contextlib
 import gzip
 import json
 import os
+import resource
 import socket
 import struct
+import sys
 import threading
 from pathlib import Path
 
@@ -54,10 +56,10 @@ class Pass:
     def opened(self, retries=3):
         names = [file.name for file in list_files(self.output_dir)]
         transport = HttpTransport(self.url, KEY, "cli/1.0.0", "/api/traces", self.timeout_s)
-        blobs = Blobs(self.output_dir, transport.put_file, self.faults, max_failures=retries + 1)
+        blobs = Blobs(self.output_dir, transport.put_file, self.faults, max_failures=sys.maxsize)
         settlement = Settlement(self.spool, SentFolder(self.output_dir, None, self.faults))
-        pauses = (self.pauses_s.append, lambda: 1.0)
-        flush = Flush(self.spool, names, transport, settlement, blobs, retries, *pauses)
+        pauses = dict(sleep=self.pauses_s.append, chance=lambda: 1.0)
+        flush = Flush(self.spool, names, transport, settlement, blobs, retries, **pauses)
         try:
             yield flush, flush.run()
         finally:
@@ -263,6 +265,28 @@ def test_what_cannot_be_set_aside_stays_and_the_rest_is_sent(spool, server):
     assert spool.errors()[0].endswith(f"Setting it aside in {spool.spool / 'rejected'} failed: File exists")
 
 
+def test_a_reason_for_which_there_is_no_room_is_said_and_none_is_left_by_half(spool, server):
+    spool.write(1)
+    server.answers += [400]
+    with files_of_at_most(10):
+        assert counts(spool.flush()) == (0, 1, 0)
+    rejected = spool.spool / "rejected"
+    assert [path.name for path in rejected.iterdir()] == [name_of(1)]
+    assert spool.errors()[0].endswith(
+        f"It lies in {rejected} now, but the reason could not be kept beside it: File too large"
+    )
+
+
+@contextlib.contextmanager
+def files_of_at_most(size_bytes):
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
 def test_a_batch_that_vanishes_meanwhile_is_skipped(spool, server):
     spool.write(1, 2)
     server.answers += [lambda handler: [(spool.spool / name_of(2)).unlink(), handler.answer(200)]]
@@ -345,12 +369,14 @@ def test_a_snapshot_file_goes_before_its_batch_and_once(spool, server):
     assert server.requests[0].raw == b"tensors"
 
 
-def test_a_batch_waits_for_its_snapshot_file_until_the_last_try(spool, server):
+def test_a_batch_waits_for_its_snapshot_file_if_need_be_for_the_next_flush(spool, server):
     write_with_snapshot(spool, 1)
-    server.answers += [500, 500, 500, 200]
+    server.answers += [500, 500, 500]
+    assert counts(spool.flush(retries=2)) == (0, 1, 0)
+    assert spool.errors() == [f"Server did not take {name_of(1)}: 500 Internal Server Error"]
+    assert spool.waiting() == [1]
     assert counts(spool.flush(retries=2)) == (1, 0, 0)
-    assert [request.method for request in server.requests] == ["PUT", "PUT", "PUT", "POST"]
-    assert spool.faults.counts() == {"snapshot file": 1}
+    assert [request.method for request in server.requests] == ["PUT", "PUT", "PUT", "PUT", "POST"]
 
 
 def test_a_platform_that_takes_no_snapshot_files_gets_the_batches(spool, server):

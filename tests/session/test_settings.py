@@ -100,7 +100,7 @@ class TestConfigFile:
 
     def test_a_folder_in_its_place_is_no_file_to_read(self):
         Path("config.json").mkdir()
-        with pytest.raises(CirronConfigError, match="cannot be read"):
+        with pytest.raises(CirronConfigError, match="is no regular file"):
             read_config_file(Path("config.json"))
 
     def test_a_damaged_file_costs_a_session_only_a_warning(self):

@@ -16,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 
 from delivery.servers import Request, break_off, drip, garbage, half_close, hang
 
-__all__ = ["Platform", "break_off", "drip", "garbage", "half_close", "hang", "held"]
+__all__ = ["Platform", "break_off", "drip", "echo", "garbage", "half_close", "hang", "held"]
 
 Answer = tuple[int, dict[str, Any]]
 Script = Callable[["_Handler"], None]
@@ -201,6 +201,13 @@ class Platform:
             self.requests.append(request)
             answers = self.answers[request.path]
             return answers.popleft() if answers else None
+
+
+def echo(handler: "_Handler") -> None:
+    """Answer with what was sent, and not by the rules of HTTP."""
+    said = handler.headers.get("authorization", "").encode() + handler.current.body
+    handler.wfile.write(said + b"\r\n\r\n")
+    handler.close_connection = True
 
 
 def held(until: threading.Event) -> Script:

@@ -6,6 +6,7 @@ from cirron.account.cli_config import (
     CliConfig,
     checked_api_url,
     checked_value,
+    checked_variable,
     config_path,
     parsed_value,
 )
@@ -26,6 +27,7 @@ __all__ = [
     "Verified",
     "checked_api_url",
     "checked_value",
+    "checked_variable",
     "config_path",
     "parsed_value",
     "refreshed",

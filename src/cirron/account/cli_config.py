@@ -78,7 +78,7 @@ class CliConfig:
         if api_url is not None:
             document["apiUrl"] = api_url
         elif environ.get(API_URL_VARIABLE):
-            document["apiUrl"] = _from_environ(environ[API_URL_VARIABLE])
+            document["apiUrl"] = checked_variable(environ[API_URL_VARIABLE])
         values = [checked_value(path, name, document.get(name, key.default)) for name, key in KEYS.items()]
         return cls(*values)
 
@@ -138,7 +138,12 @@ def checked_api_url(value: Any) -> str:
         raise ValueError(f"cannot be used: {str(error).partition(';')[0]}") from error
 
 
-def _from_environ(value: str) -> str:
+def checked_variable(value: str) -> str:
+    """The address of a platform that the environment gives.
+
+    Raises:
+        CirronConfigError: it cannot be used.
+    """
     try:
         return checked_api_url(value)
     except ValueError as error:

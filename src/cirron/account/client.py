@@ -88,7 +88,7 @@ class Client:
         """Ask whether that login is confirmed."""
         grant = "urn:ietf:params:oauth:grant-type:device_code"
         body = {"grant_type": grant, "device_code": device_code, "client_id": routes.CLIENT_ID}
-        return self._post("logging in", routes.DEVICE_TOKEN, body)
+        return self._post("logging in", routes.DEVICE_TOKEN, body, device_code)
 
     def refresh(self, refresh_token: Secret) -> Answer:
         """Ask for another access token."""
@@ -97,11 +97,12 @@ class Client:
             "refresh_token": str(refresh_token),
             "client_id": routes.CLIENT_ID,
         }
-        return self._post("refreshing the login", routes.REFRESH, body)
+        return self._post("refreshing the login", routes.REFRESH, body, refresh_token)
 
     def whoami(self, access_token: Secret) -> Answer:
         """Ask who the token belongs to."""
-        return self._ask("verifying the login", "GET", routes.ME, {"Authorization": f"Bearer {access_token}"})
+        headers = {"Authorization": f"Bearer {access_token}"}
+        return self._ask("verifying the login", "GET", routes.ME, headers, secret=access_token)
 
     def health(self) -> Answer:
         """Ask whether anybody is there."""
@@ -111,16 +112,22 @@ class Client:
         """The error to raise when a request came to nothing."""
         return CirronError(f"Network error {doing} at {self.url}{route}: {reason}")
 
-    def _post(self, doing: str, route: str, body: dict[str, str]) -> Answer:
-        return self._ask(doing, "POST", route, {}, body)
+    def _post(self, doing: str, route: str, body: dict[str, str], secret: str = "") -> Answer:
+        return self._ask(doing, "POST", route, {}, body, secret)
 
     def _ask(
-        self, doing: str, method: str, route: str, headers: dict[str, str], body: dict[str, str] | None = None
+        self,
+        doing: str,
+        method: str,
+        route: str,
+        headers: dict[str, str],
+        body: dict[str, str] | None = None,
+        secret: str = "",
     ) -> Answer:
         try:
             return within(self.timeout_s, lambda: self._exchange(method, route, headers, body))
         except Exception as error:  # the network and three libraries may raise anything
-            raise self.failure(doing, route, readable(_said(error))) from error
+            raise self.failure(doing, route, readable(_said(error, secret))) from error
 
     def _exchange(
         self, method: str, route: str, headers: dict[str, str], body: dict[str, str] | None
@@ -139,9 +146,13 @@ class Client:
             return Answer(answer.status_code, _decoded(_limited(answer.iter_raw())))
 
 
-def _said(error: Exception) -> str:
-    """An error's own words, without the number that the system has for it."""
-    return _ERRNO.sub("", str(error)) or type(error).__name__
+def _said(error: Exception, secret: str) -> str:
+    """An error's own words, without the number that the system has for it.
+
+    Among them may be what the server said, and that may be what it was sent.
+    """
+    words = _ERRNO.sub("", str(error)) or type(error).__name__
+    return words.replace(secret, "***") if secret else words
 
 
 def _limited(pieces: Iterator[bytes]) -> bytes:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Annotated, TypeAlias
 
 import msgspec
+from msgspec import Meta
 
 from cirron.account import routes
 from cirron.account.client import Answer, Client
@@ -18,16 +20,19 @@ LEAST_INTERVAL_S = 0.05  # whatever the platform says, it is not asked without a
 SLOWER_S = 5.0
 LONGEST_S = 3600.0
 
+_Code: TypeAlias = Annotated[str, Meta(max_length=100)]  # for a person to type
+_Uri: TypeAlias = Annotated[str, Meta(max_length=2000)]
+
 
 class DeviceCode(msgspec.Struct, frozen=True):
     """What the user confirms, where, and for how long that is possible."""
 
     device_code: str
-    user_code: str
-    verification_uri: str
-    verification_uri_complete: str | None = None
-    expires_in: float = 900.0
-    interval: float = DEFAULT_INTERVAL_S
+    user_code: _Code
+    verification_uri: _Uri
+    verification_uri_complete: _Uri | None = None
+    expires_in: Annotated[float, Meta(gt=0)] = 900.0
+    interval: Annotated[float, Meta(ge=0)] = DEFAULT_INTERVAL_S
 
     @property
     def lasts_s(self) -> float:

@@ -56,6 +56,7 @@ def login_command(token: str | None, url: str | None, no_browser: bool) -> None:
     checked_url = None if url is None else _checked_url(url)
     client = Client(CliConfig.load(path, api_url=checked_url))
     if token is None:
+        change(path, lambda document: None)  # what cannot be written shows before a person goes to a browser
         login = _by_browser(client, no_browser)
         user = _user_if_told(client, login)
     else:

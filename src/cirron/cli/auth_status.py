@@ -25,6 +25,7 @@ WARN_BEFORE = timedelta(days=7)
 
 @click.command(
     "status",
+    short_help="Show who is logged in, where, and for how long.",
     epilog="""Example:
 
     \b
@@ -58,7 +59,7 @@ def _show(user: str, client: Client, login: Login | None) -> None:
 
 
 def _warn(login: Login) -> None:
+    """Say when a login ends for which there is no other; with a refresh token the commands get one themselves."""
     left = login.left()
-    if left is not None and left <= WARN_BEFORE:
-        way_out = "refresh" if login.refresh_token else "login"
-        say(f"Warning: the login {expiry(login)}: run `cirron auth {way_out}`")
+    if left is not None and left <= WARN_BEFORE and login.refresh_token is None:
+        say(f"Warning: the login {expiry(login)}: run `cirron auth login`")

@@ -16,6 +16,7 @@ from cirron.spool import SpoolFile, list_files
 FILES_MAX = 200  # looked into; a person waits for the answer
 
 _NO_SNAPSHOTS = b'"snapshots":[]}'  # how cirron ends a batch without any; to decode it would cost more
+_WORD = re.compile(r"[\w.:/+=\[\]][\w.:/+=\[\]-]*")
 _END_BYTES = 4096  # the session's id stands before the records or, as other writers may have it, after them
 _SESSION_ID = re.compile(rb'"session_id"\s*:\s*"([0-9a-f]{32})"')
 
@@ -31,27 +32,31 @@ class _Snapshots(msgspec.Struct, gc=False):
     snapshots: list[_Snapshot] = []
 
 
-def _silent(completer: Completer) -> Completer:
-    """The same, but offering nothing where it fails: a message would end up in the middle of the typed command."""
+def _safe(completer: Completer) -> Completer:
+    """The same for a command line that is being typed.
+
+    What a shell would take for more than a word is not offered: it would insert it as it stands. Nor is anything
+    where the completer fails: a message would end up in the middle of the line.
+    """
 
     @wraps(completer)
-    def silent(context: click.Context, parameter: click.Parameter, begun: str) -> list[str]:
+    def safe(context: click.Context, parameter: click.Parameter, begun: str) -> list[str]:
         try:
-            return completer(context, parameter, begun)
+            return [each for each in completer(context, parameter, begun) if _WORD.fullmatch(each)]
         except Exception:  # noqa: BLE001 - whatever it is, the command itself will say it
             return []
 
-    return silent
+    return safe
 
 
-@_silent
+@_safe
 def complete_sessions(context: click.Context, parameter: click.Parameter, begun: str) -> list[str]:
     """The ids of sessions that begin so, the newest first."""
     ids = (_session_of(file) for file in _newest(context))
     return [each for each in dict.fromkeys(ids) if each and each.startswith(begun.lower())]
 
 
-@_silent
+@_safe
 def complete_spans(context: click.Context, parameter: click.Parameter, begun: str) -> list[str]:
     """The ids of spans with snapshots, as short as the listing shows them unless more was typed."""
     from cirron.snapshots import short_span_ids
@@ -62,7 +67,7 @@ def complete_spans(context: click.Context, parameter: click.Parameter, begun: st
     return [each for each in offered if each.startswith(begun.lower())]
 
 
-@_silent
+@_safe
 def complete_tensors(context: click.Context, parameter: click.Parameter, begun: str) -> list[str]:
     """The names of the tensors looked at in the span that stands before on the command line."""
     from cirron.snapshots import SpanPattern
@@ -87,6 +92,12 @@ def _session_of(file: SpoolFile) -> str | None:
 
 def _snapshots(context: click.Context) -> Iterator[_Snapshot]:
     for file in _newest(context):
-        content = file.path.read_bytes()
-        if not content.endswith(_NO_SNAPSHOTS):
-            yield from msgspec.json.decode(content, type=_Snapshots).snapshots
+        if not _has_none(file):
+            yield from msgspec.json.decode(file.path.read_bytes(), type=_Snapshots).snapshots
+
+
+def _has_none(file: SpoolFile) -> bool:
+    """Whether its end says that there is no snapshot in it."""
+    with file.path.open("rb") as opened:
+        opened.seek(max(0, file.size_bytes - len(_NO_SNAPSHOTS)))
+        return opened.read() == _NO_SNAPSHOTS

@@ -15,7 +15,9 @@ from cirron.account import (
     API_URL_VARIABLE,
     KEYS,
     CliConfig,
+    checked_api_url,
     checked_value,
+    checked_variable,
     config_path,
     parsed_value,
 )
@@ -25,7 +27,8 @@ from cirron.config_file import Document, change, read_config_file
 from cirron.errors import CirronError
 from cirron.tree import units
 
-_SECRET = re.compile("token|key|secret|password", re.IGNORECASE)
+_SECRET = re.compile("auth|bearer|cred|key|passw|pat$|secret|token", re.IGNORECASE)
+_PUBLIC = "expiresAt"  # of a login
 _SHOWN_FROM = 16  # characters, from which on the last four of a secret give nothing away
 
 
@@ -69,6 +72,9 @@ def config(lists: bool, key: str | None, assignments: tuple[str, ...], resets: b
 # ---- showing ----
 
 
+_FROM_ENVIRON = f"from {API_URL_VARIABLE}"
+
+
 class _Setting(NamedTuple):
     name: str
     value: Any
@@ -99,7 +105,7 @@ def _settings(document: Document, environ: Mapping[str, str]) -> Iterator[_Setti
     """The four settings, then whatever else is in the file."""
     for name, key in KEYS.items():
         if name == "apiUrl" and environ.get(API_URL_VARIABLE):
-            yield _Setting(name, environ[API_URL_VARIABLE], f"from {API_URL_VARIABLE}")
+            yield _Setting(name, environ[API_URL_VARIABLE], _FROM_ENVIRON)
         elif name in document:
             yield _Setting(name, document[name], "from the file")
         else:
@@ -110,17 +116,28 @@ def _settings(document: Document, environ: Mapping[str, str]) -> Iterator[_Setti
 
 
 def _shown(setting: _Setting) -> str:
+    if setting.name == "apiUrl" and not _is_api_url(setting.value):
+        return "(cannot be used)"  # what is wrong with it may be a password in it
     value = _masked(setting.name, setting.value)
     return units.clean(value if isinstance(value, str) else json.dumps(value))
 
 
-def _masked(name: str, value: Any) -> Any:
-    """The value with every secret in it replaced."""
+def _is_api_url(value: Any) -> bool:
+    try:
+        checked_api_url(value)
+    except ValueError:
+        return False
+    return True
+
+
+def _masked(name: str, value: Any, *, below_secret: bool = False) -> Any:
+    """The value with every secret in it replaced; all that lies below the name of a secret is one."""
+    is_secret = name != _PUBLIC and (below_secret or _SECRET.search(name) is not None)
     if isinstance(value, dict):
-        return {key: _masked(key, each) for key, each in value.items()}
+        return {key: _masked(key, each, below_secret=is_secret) for key, each in value.items()}
     if isinstance(value, list):
-        return [_masked(name, each) for each in value]
-    if value is None or not _SECRET.search(name):
+        return [_masked(name, each, below_secret=is_secret) for each in value]
+    if value is None or not is_secret:
         return value
     text = str(value)
     return "****" + (text[-4:] if len(text) >= _SHOWN_FROM else "")
@@ -128,11 +145,13 @@ def _masked(name: str, value: Any) -> Any:
 
 def _warn_of_wrong_values(path: Path, settings: list[_Setting]) -> None:
     for setting in settings:
-        if setting.name in KEYS:
-            try:
+        try:
+            if setting.origin == _FROM_ENVIRON:
+                checked_variable(setting.value)
+            elif setting.name in KEYS:
                 checked_value(path, setting.name, setting.value)
-            except CirronError as error:
-                say(f"Warning: {error}")
+        except CirronError as error:
+            say(f"Warning: {error}")
 
 
 # ---- changing ----

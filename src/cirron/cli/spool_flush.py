@@ -14,12 +14,13 @@ from cirron.cli.messages import say
 from cirron.cli.progress import progress
 from cirron.cli.sigterm import stopped_by_sigterm
 from cirron.cli.spool_folder import batch_files, batches, dir_option, nothing_in, spool_folder
-from cirron.delivery import blobs
+from cirron.delivery.blobs import Blobs
 from cirron.delivery.flush import Flush, Waiting, claimed
 from cirron.delivery.http import HttpTransport
 from cirron.delivery.outcome import NoRoute
 from cirron.delivery.sent import SentFolder
 from cirron.delivery.settlement import Settlement
+from cirron.errors import CirronError
 from cirron.faults import Faults
 from cirron.spool.delete import count_anew
 from cirron.spool.files import scan
@@ -31,6 +32,7 @@ SAID_FROM_S = 1.0  # shorter pauses need no mention
 
 @click.command(
     "flush",
+    short_help="Send the batches in the spool to the platform.",
     epilog="""Example:
 
     \b
@@ -71,15 +73,23 @@ def _flush(spool: Path, config: CliConfig, token: str, faults: Faults) -> int:
     names = [file.name for file in scan(spool)[0]]
     transport = HttpTransport(config.api_url, token, f"cli/{__version__}", INGEST_ROUTE, config.timeout_s)
     # No other time will come for the files of a batch that is gone, so it waits for them.
-    files = blobs.Blobs(spool.parent, transport.put_file, faults, max_failures=sys.maxsize)
+    files = Blobs(spool.parent, transport.put_file, faults, max_failures=sys.maxsize)
     settlement = Settlement(spool, SentFolder(spool.parent, None, faults))
-    flush = Flush(spool, names, transport, settlement, files, config.retries)
+    flush = Flush(spool, names, transport, settlement, files, config.retries, lambda: _renewed(transport, config))
     try:
         interrupted = _run(flush, names)
     finally:
         transport.close()
         count_anew(spool)
-    return _report(flush, faults.counts().get(blobs.PLACE, 0), interrupted=interrupted)
+    return _report(flush, files.left_out_count, interrupted=interrupted)
+
+
+def _renewed(transport: HttpTransport, config: CliConfig) -> bool:
+    """Whether the login has been refreshed, here or by another command, since the flush began."""
+    try:
+        return transport.use_key(signed_in(config, config_path()))
+    except CirronError:  # that the login was refused is what the user has to know
+        return False
 
 
 def _run(flush: Flush, names: Sequence[str]) -> bool:

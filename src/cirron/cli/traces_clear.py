@@ -13,7 +13,7 @@ from cirron.cli.local_spool import mention, seal_journals, spool_option
 from cirron.cli.messages import say
 from cirron.cli.spool_folder import batches
 from cirron.errors import CirronError
-from cirron.spool import read
+from cirron.spool import find_spool, read
 from cirron.spool.clearing import Clearing, carry_out, plan_clearing
 from cirron.spool.delete import Deleted
 from cirron.spool.runs import Run
@@ -31,6 +31,7 @@ def _instant(context: click.Context, parameter: click.Parameter, text: str | Non
 
 @click.command(
     "clear",
+    short_help="Delete recorded sessions.",
     epilog="""Example:
 
     \b
@@ -58,7 +59,8 @@ def clear_command(
     too: snapshots that no session knows any more, and what is left of batches that servers took or rejected.
     """
     where = Path(os.path.abspath(spool))  # noqa: PTH100 - "." and ".." go, symbolic links stay as they are
-    reader = read(where)
+    # A spool that was taken out of its `.cirron` has nothing beside it that is ours.
+    reader = read(where, sent=find_spool(where).name == "spool")
     seal_journals(where)
     clearing = plan_clearing(reader, lambda runs: _chosen(runs, before, keep), orphans=not no_prune_orphans)
     mention(reader)

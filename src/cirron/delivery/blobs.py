@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from cirron.delivery.answer import readable
 from cirron.delivery.outcome import AuthRefused, Closed, Delivered, Failed, NoRoute, Outcome, Rejected
 from cirron.faults import Faults
 
@@ -45,6 +46,9 @@ class Blobs:
         put: sends one file of a span.
         faults: takes what goes wrong.
         max_failures: how often a file may fail before its batch no longer waits for it.
+
+    Attributes:
+        left_out_count: how many files were not sent, though their batch no longer waits for them.
     """
 
     def __init__(
@@ -60,17 +64,20 @@ class Blobs:
         self._max_failures = max_failures
         self._done: set[Blob] = set()
         self._failures: Counter[Blob] = Counter()
-        self._has_route = True
+        self._no_route: NoRoute | None = None
+        self.left_out_count = 0
 
     def send(self, content: bytes) -> Outcome:
         """Send the files that a batch names; anything but `Delivered` says why the batch has to wait."""
         for blob in self._missing(content):
             outcome = self._send(blob)
-            if isinstance(outcome, Delivered | Rejected):
+            if isinstance(outcome, Delivered | Rejected | NoRoute):
                 self._done.add(blob)
             if self._has_to_wait(blob, outcome):
                 return outcome
-            self._note(blob, outcome)
+            if not isinstance(outcome, Delivered):
+                self.left_out_count += 1
+                self._note(blob, outcome)
         return Delivered()
 
     def _has_to_wait(self, blob: Blob, outcome: Outcome) -> bool:
@@ -80,28 +87,29 @@ class Blobs:
         return self._failures[blob] < self._max_failures
 
     def _missing(self, content: bytes) -> list[Blob]:
-        if not self._has_route or content.rstrip().endswith(_NO_SNAPSHOTS):
+        if content.rstrip().endswith(_NO_SNAPSHOTS):
             return []
         try:
             uris = {snapshot.blob_uri for snapshot in _decode(content).snapshots if snapshot.blob_uri}
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):  # the server will have its say
             return []
-        blobs = [self._resolved(uri) for uri in sorted(uris)]
-        return [blob for blob in blobs if blob is not None and blob not in self._done]
+        matches = (_OURS.fullmatch(uri) for uri in sorted(uris))  # what is not ours lies elsewhere
+        blobs = (Blob(match[1], self._output_dir / match[0]) for match in matches if match is not None)
+        return [blob for blob in blobs if blob not in self._done]
 
-    def _resolved(self, uri: str) -> Blob | None:
-        """The file meant by a URI, if that is one of ours: `snapshots/<span_id>/<file>`, and really there."""
-        match = _OURS.fullmatch(uri)
-        if match is None:
-            return None
-        path = self._output_dir / uri
+    def _is_there(self, path: Path) -> bool:
+        """Whether there is such a file, and really among the snapshots."""
         try:
             inside = path.resolve().is_relative_to(self._output_dir.resolve() / "snapshots")
-        except (OSError, RuntimeError, ValueError):  # links in a circle, a zero byte
-            return None
-        return Blob(match[1], path) if inside and path.is_file() else None
+            return inside and path.is_file()
+        except (OSError, RuntimeError, ValueError):  # links in a circle, a zero byte, a name too long
+            return False
 
     def _send(self, blob: Blob) -> Outcome:
+        if self._no_route is not None:
+            return self._no_route
+        if not self._is_there(blob.path):
+            return Rejected(None, "there is no such file among the snapshots")
         try:
             return self._put(blob.span_id, blob.path)
         except OSError as error:
@@ -110,9 +118,9 @@ class Blobs:
     def _note(self, blob: Blob, outcome: Outcome) -> None:
         if isinstance(outcome, Rejected | Failed):
             error = ValueError(outcome.reason)
-            self._faults.note(PLACE, error, f"{blob.path} was not sent, while its batch is")
-        elif isinstance(outcome, NoRoute) and self._has_route:
-            self._has_route = False
+            self._faults.note(PLACE, error, f"{readable(str(blob.path))} was not sent, while its batch is")
+        elif isinstance(outcome, NoRoute) and self._no_route is None:
+            self._no_route = outcome
             self._faults.warn(
                 f"the server takes no snapshot files ({outcome.reason}); they stay in "
                 f"{self._output_dir / 'snapshots'}, and everything else is sent"

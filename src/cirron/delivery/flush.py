@@ -62,6 +62,7 @@ class Flush:
         settlement: puts away what was taken, and sets aside what was rejected.
         blobs: sends the snapshot files that they name.
         retries: how often each is tried again.
+        renew: asked where the login is refused; whether there is another one, with which to try again.
         sleep: waits for so many seconds.
         chance: a number from 0 to 1.
 
@@ -85,6 +86,7 @@ class Flush:
         settlement: Settlement,
         blobs: Blobs,
         retries: int,
+        renew: Callable[[], bool] = lambda: False,
         sleep: Callable[[float], None] = time.sleep,
         chance: Callable[[], float] = random.random,
     ) -> None:
@@ -94,6 +96,7 @@ class Flush:
         self._settlement = settlement
         self._blobs = blobs
         self._retries = retries
+        self._renew = renew
         self._sleep = sleep
         self._chance = chance
         self._server_errors = 0
@@ -160,6 +163,12 @@ class Flush:
         return self._try(name, content)
 
     def _try(self, name: str, content: bytes) -> Outcome:
+        outcome = self._try_once(name, content)
+        if isinstance(outcome, AuthRefused) and self._renew():  # it has ended on the way, which may take hours
+            return self._try_once(name, content)
+        return outcome
+
+    def _try_once(self, name: str, content: bytes) -> Outcome:
         outcome = self._blobs.send(content)
         return (
             self._transport.deliver(name[_BATCH_ID], content) if isinstance(outcome, Delivered) else outcome
@@ -208,8 +217,14 @@ class Flush:
         except FileNotFoundError:
             return said
         except OSError as error:
-            return f"{said}. Setting it aside in {self._spool / 'rejected'} failed: {_why(error)}"
+            return f"{said}. {self._said_of_setting_aside(name)}: {_why(error)}"
         return f"{said}. It lies in {self._spool / 'rejected'} now, with the reason beside it."
+
+    def _said_of_setting_aside(self, name: str) -> str:
+        folder = self._spool / "rejected"
+        if (self._spool / name).exists():
+            return f"Setting it aside in {folder} failed"
+        return f"It lies in {folder} now, but the reason could not be kept beside it"
 
     def _said(self, name: str, outcome: AuthRefused | NoRoute | Failed | Closed) -> str:
         match outcome:

@@ -122,6 +122,15 @@ class HttpTransport:
             raise pieces.error
         return outcome
 
+    def use_key(self, api_key: str) -> bool:
+        """Send with this key from now on; whether it is another one."""
+        key = Secret(checked_api_key(api_key))
+        if key == self._key:
+            return False
+        self.close()  # the connection would go on with the old one
+        self._key = key
+        return True
+
     def interrupt(self) -> None:
         """Have the try that is under way in another thread, and those until `close`, fail once connected."""
         self._interrupted = True

@@ -257,7 +257,8 @@ class Sender:
     def _said_of_route(self) -> str:
         return (
             f"{self._transport.target} takes no traces: check CIRRON_API_ENDPOINT (`api_endpoint`); they stay in "
-            f"{self._spool_dir} and are tried again every {LONGEST_S:.0f} s, or sent by `cirron spool flush`"
+            f"{self._spool_dir} and are tried again every {LONGEST_S:.0f} s, and `cirron spool flush` sends what is "
+            "left after the run"
         )
 
     def _said_of_rejected(self) -> str:

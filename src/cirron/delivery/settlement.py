@@ -6,6 +6,7 @@ import json
 import re
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from cirron.delivery.outcome import Delivered, Rejected
@@ -39,7 +40,8 @@ class Settlement:
 
         Raises:
             FileNotFoundError: it is gone already.
-            OSError: it cannot be removed or moved, and may still be there.
+            OSError: it cannot be removed or moved, and may still be there; or it was rejected and moved, but there
+                is no room for the reason.
         """
         path = self._spool_dir / name
         if isinstance(outcome, Rejected):
@@ -57,8 +59,18 @@ class Settlement:
         folder = self._spool_dir / "rejected"
         folder.mkdir(exist_ok=True)
         path.rename(folder / path.name)  # first, as it needs no room on the disk
-        reason = {"status": outcome.status, "reason": outcome.reason, "rejected_ns": time.time_ns()}
-        (folder / f"{path.stem}.reason.json").write_text(json.dumps(reason) + "\n", encoding="utf-8")
+        _keep_reason(folder / f"{path.stem}.reason.json", outcome)
+
+
+def _keep_reason(path: Path, outcome: Rejected) -> None:
+    """Write down why, wholly or not at all."""
+    reason = {"status": outcome.status, "reason": outcome.reason, "rejected_ns": time.time_ns()}
+    try:
+        path.write_text(json.dumps(reason) + "\n", encoding="utf-8")
+    except OSError:
+        with suppress(OSError):
+            path.unlink()
+        raise
 
 
 def session_of(content: bytes) -> str | None:

@@ -5,7 +5,7 @@ A run goes as a whole or stays as a whole: with one of its sessions still live, 
 What is left behind, the orphans:
 
 - folders of snapshots that no session in the spool knows any more,
-- batches in `sent/` whose session is over,
+- folders in `sent/` without a batch that could be read, once their session is over,
 - reasons in `rejected/` whose batch is gone.
 
 No folder of snapshots goes while a batch that stays refers to it, be it waiting, rejected or unreadable.
@@ -14,6 +14,7 @@ No folder of snapshots goes while a batch that stays refers to it, be it waiting
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -49,7 +50,7 @@ class Clearing:
         spool: the directory of the batches.
         runs: the runs that go.
         live: sessions that would go, had their run ended.
-        batch_files: the batches of the runs that go.
+        batch_files: the batches of the runs that go, those in `sent/` among them where the reader gives them.
         snapshot_folders: their snapshots.
         orphans: what earlier sessions left behind.
         rejected: batches that servers rejected, which stay.
@@ -87,12 +88,12 @@ def plan_clearing(
     """What to delete; reads all batches twice, one at a time. Seal the journals of dead processes before.
 
     Args:
-        reader: of the spool; afterwards it says which files were left out.
+        reader: of the spool, with what was sent from it; afterwards it says which files were left out.
         choose: given all runs, the one that started first first, gives those to delete.
         orphans: whether what earlier sessions left behind goes too.
 
     Example:
-        >>> clearing = plan_clearing(read(".cirron"), lambda runs: runs[:-3])
+        >>> clearing = plan_clearing(read(".cirron", sent=True), lambda runs: runs[:-3])
         >>> carry_out(clearing).failures
         []
     """
@@ -120,9 +121,17 @@ def carry_out(clearing: Clearing) -> Deleted:
         folders = [] if deleted.failures else clearing.snapshot_folders
         for leftover in (*folders, *clearing.orphans):
             delete_path(leftover.path, leftover.size_bytes, deleted)
+        _remove_emptied_folders(clearing)
     finally:
         count_anew(clearing.spool)
     return deleted
+
+
+def _remove_emptied_folders(clearing: Clearing) -> None:
+    """Those under `sent/`; one that still holds something is an orphan now, for the next time."""
+    for folder in {file.directory for file in clearing.batch_files} - {clearing.spool}:
+        with suppress(OSError):
+            folder.rmdir()
 
 
 def _live(run: Run) -> list[Session]:
@@ -146,7 +155,8 @@ def _add_surroundings(
     clearing.rejected = rejected_batches(reader.spool)
     clearing.snapshot_folders, lost = _snapshot_folders(reader, belongings, going, staying)
     if orphans:
-        lost += [*lost_reasons(reader.spool), *lost_sent_folders(reader.spool.parent)]
+        occupied = {file.directory for files in belongings.batch_files.values() for file in files}
+        lost += [*lost_reasons(reader.spool), *lost_sent_folders(reader.spool.parent, occupied)]
         clearing.orphans = [_leftover(path) for path in lost]
 
 

@@ -108,7 +108,7 @@ def _classify(spool: Path, entry: os.DirEntry[str]) -> SpoolFile | Problem | Non
     if match is None:
         return Problem(spool / entry.name, "foreign", None, "not named <20 digits>-<32 hex digits>.json")
     try:
-        if not entry.is_file():
+        if not entry.is_file(follow_symlinks=False):  # a link may lead to what is nobody else's business
             return Problem(spool / entry.name, "foreign", None, "not a regular file")
         return SpoolFile(spool, entry.name, int(match[1]), match[2], entry.stat().st_size)
     except FileNotFoundError:  # a sender was done with it between the listing and now

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 from cirron.spool.belongings import FOLDER_NAME, folders_mentioned
@@ -56,12 +56,18 @@ def lost_reasons(spool: Path) -> list[Path]:
     )
 
 
-def lost_sent_folders(output_dir: Path) -> list[Path]:
-    """What was delivered, and kept for sessions that have since ended."""
+def lost_sent_folders(output_dir: Path, of_sessions: Collection[Path]) -> list[Path]:
+    """What was delivered, and kept for sessions of which no reader knows any more.
+
+    Args:
+        output_dir: the folder with `sent/` and `journal/` in it.
+        of_sessions: the folders that hold a batch of some session.
+    """
     return sorted(
         folder
         for folder in (output_dir / "sent").glob("*")
         if FOLDER_NAME.fullmatch(folder.name)
+        and folder not in of_sessions
         and not (output_dir / "journal" / f"{folder.name}.journal").exists()
     )
 
