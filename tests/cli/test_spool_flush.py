@@ -1,6 +1,7 @@
 """`cirron spool flush`, against a platform on the loopback interface that behaves and misbehaves."""
 
 import contextlib
+import fcntl
 import json
 import os
 import pty
@@ -210,7 +211,7 @@ def test_a_platform_that_takes_no_snapshot_files_gets_the_batches_and_the_files_
     code, out, err = cirron("spool", "flush")
     assert (code, out) == (1, "Uploaded: 2  Failed: 0  Skipped: 0\n")
     assert err == lines(
-        "Warning: the server takes no snapshot files (404 Not Found: {\"error\": \"not_found\"}); they stay in "
+        'Warning: the server takes no snapshot files (404 Not Found: {"error": "not_found"}); they stay in '
         f"{SPOOL.parent.absolute() / 'snapshots'}, and everything else is sent",
         "Warning: Not sent with their batches: 2 snapshot files.",
     )
@@ -240,6 +241,22 @@ def test_what_a_session_that_still_runs_has_sealed_is_sent_and_it_still_reads_it
     assert cirron("spool", "flush").code == 0
     assert len(signed_in.batches) == 1
     assert [root["name"] for root in ci.trace("dict", name="step")["roots"]] == ["step"]
+
+
+def test_what_was_sent_of_a_session_is_deleted_by_the_first_flush_after_its_end(signed_in, two_batches):
+    journal = SPOOL.with_name("journal") / f"{OTHER_SESSION}.journal"
+    kept = SPOOL.with_name("sent") / OTHER_SESSION
+    journal.parent.mkdir()
+    with journal.open("wb") as opened:
+        fcntl.flock(opened, fcntl.LOCK_EX)  # as the session does while it runs
+        assert cirron("spool", "flush").code == 0
+        assert waiting(kept) == [1, 2]
+    journal.unlink()
+    notes = kept.with_name("notes")
+    notes.mkdir()
+    write(SPOOL, 3)
+    assert cirron("spool", "flush").code == 0
+    assert (list(notes.parent.iterdir()), waiting()) == ([notes], [])
 
 
 # ---- the login ----

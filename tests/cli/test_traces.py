@@ -252,3 +252,11 @@ def test_help_shows_an_example():
     code, out, _ = cirron("--help")
     assert code == 0
     assert "cirron traces view" in out
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize("command", ["traces list", "traces view", "spool inspect", "config --list"])
+def test_a_command_without_standard_streams_does_its_work_in_silence(two_sessions, closed, command):
+    line = f'"{sys.executable}" -X dev -m cirron.cli {command} {closed}'
+    done = subprocess.run(["bash", "-c", line], capture_output=True, text=True)
+    assert (done.returncode, "Traceback" in done.stderr) == (0, False)

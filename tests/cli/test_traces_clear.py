@@ -134,6 +134,12 @@ def test_before_counts_from_the_end_of_a_session_not_from_its_start(three_days):
     assert sessions_left() == ["c"]
 
 
+def test_before_leaves_a_session_of_which_nothing_tells_when_it_ended():
+    Recording(IDS[0]).write(SPOOL)
+    assert cirron("traces", "clear", "--yes", "--before", "2099-01-01").out.startswith("Nothing to delete")
+    assert cirron("traces", "clear", "--yes").out.startswith("Deleted 1 session")
+
+
 def test_before_and_keep_delete_what_both_let_go(three_days):
     assert cirron("traces", "clear", "--yes", "--before", "2023-11-16T12:00Z", "--keep", "2").code == 0
     assert sessions_left() == ["b", "c"]

@@ -149,3 +149,15 @@ def test_the_batches_of_several_sessions_are_picked_by_their_ids(tmp_path):
         Recording(digits * 16).write(tmp_path, number)
     reader = read(tmp_path, {"ab" * 16, "ad" * 16})
     assert [batch.session_id[:2] for batch in reader.batches()] == ["ab", "ad"]
+
+
+def test_a_batch_that_is_delivered_while_it_waits_to_be_read_is_read_all_the_same(tmp_path):
+    spool, sent = tmp_path / "spool", tmp_path / "sent" / ("5e" * 16)
+    paths = [Recording().write(spool, number) for number in (1, 2, 3)]
+    sent.mkdir(parents=True)
+    seen = []
+    for found in read(spool, sent=True).batches():
+        seen.append(found.created_ns - EPOCH_NS)
+        if paths[1].exists():
+            paths[1].rename(sent / paths[1].name)
+    assert seen == [1, 2, 3]

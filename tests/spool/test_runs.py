@@ -110,3 +110,16 @@ def test_at_a_glance_damaged_files_are_passed_over(tmp_path):
     (tmp_path / f"{2:020}-{2:032x}.json").write_text('{"session_id": 7}')
     (tmp_path / f"{3:020}-{3:032x}.json").write_bytes(b"\xff")
     assert [each.files for each in glance(read(tmp_path))] == [1]
+
+
+def test_each_of_very_many_single_processes_is_a_run_of_its_own_without_a_look_at_the_others():
+    looked_at = []
+
+    class Watched(Session):
+        def __getattribute__(self, name):
+            if name == "run_id":
+                looked_at.append(self)
+            return super().__getattribute__(name)
+
+    runs(Watched(f"{number:032x}", started_ns=number) for number in range(300))
+    assert len(looked_at) <= 2 * 300

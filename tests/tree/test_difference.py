@@ -10,6 +10,7 @@ from cirron.diff import compare, conclusion, times_of, to_lines
 from cirron.diff.noise import shift
 from cirron.diff.student import t_beyond
 from cirron.spool import glance, read, runs
+from cirron.tree.flat import DEEPEST
 from cirron.tree.path_text import shortened
 from support.noisy_runs import noisy_run
 from support.recording import Recording
@@ -285,8 +286,8 @@ def test_a_chain_of_spans_without_end_is_cut_where_no_recorder_gets():
         parent = chain.span("inner", depth, 4000 - depth, parent=parent)
     chain.session(0, 4000)
     found = times(chain)
-    assert max(map(len, found.scopes)) == 100
-    assert sum(scope.self_ns for scope in found.scopes.values()) == found.run_ns
+    assert max(map(len, found.scopes)) == DEEPEST + 2
+    assert sum(scope.share_ns for scope in found.scopes.values()) == pytest.approx(found.run_ns)
 
 
 # ---- words and tables ----

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from cirron.spool.records import Batch
 from cirron.tree import build, scopes_of, to_text
+from cirron.tree.flat import flat_rows
 from cirron.tree.outline import Outline
 from cirron.tree.scope import Scope
 from support.recording import EPOCH_NS, MS, Recording
@@ -239,3 +240,33 @@ def test_a_copy_does_not_change_with_the_original(run):
         scope.series.clear()
         scope.name = "changed"
     assert to_text(copy) == before
+
+
+@pytest.mark.parametrize("few", [1, 5])
+def test_shares_of_all_paths_make_up_no_more_than_the_whole(few):
+    run = Recording()
+    outer = run.span("outer", 0, 10)
+    for _ in range(8):
+        inner = run.span("inner", 0, 10, parent=outer)
+        run.span("late", 5, 90, parent=inner)
+    run.session(0, 100)
+    rows = flat_rows(streamed([run.batch()], few=few))
+    assert sum(row.share for row in rows) == pytest.approx(0.9 + 0.1)
+    assert all(0 <= row.share <= 1 for row in rows)
+
+
+def test_a_clock_that_was_set_back_while_recording_changes_nothing():
+    """Batches are named by the wall clock then; what they hold follows a clock that does not jump."""
+    batches = []
+    for second in range(4):
+        run = Recording()
+        run.ids = (f"{second:x}" * 16 + f"{count:016x}" for count in range(1, 100))
+        run.span("forward", second * 1000 + 600, second * 1000 + 990, parent=f"{second:032x}")
+        if second:
+            run.span("step", (second - 1) * 1000 + 500, second * 1000 + 500, id=f"{second - 1:032x}")
+        created_ns = EPOCH_NS + (second + 1) * 1000 * MS
+        batches.append(msgspec.structs.replace(run.batch(), created_ns=created_ns))
+    set_back = [batches[0]]
+    for batch in batches[1:]:
+        set_back.append(msgspec.structs.replace(batch, created_ns=set_back[-1].created_ns + 1))
+    assert to_text(streamed(set_back)) == to_text(streamed(batches))

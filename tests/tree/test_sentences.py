@@ -146,3 +146,22 @@ def test_of_several_ranks_the_killed_ones_are_counted(tmp_path):
     reader = read(tmp_path / "spool")
     top = outline_run(reader, runs(glance(reader))[-1]).top
     assert last_place(top) == "1 of 3 ranks ended in epoch (killed)"
+
+
+def test_tasks_beside_each_other_share_the_time_of_the_scope_around_them():
+    run = Recording()
+    gather = run.span("gather", 0, 300)
+    for _ in range(10):
+        run.span("task", 0, 300, parent=gather)
+    run.span("step", 300, 1000)
+    run.session(0, 1000)
+    assert hottest(top_of(run)) == "70 % of the time (700 ms) is in step itself"
+
+
+def test_a_task_that_outlives_its_scope_takes_nothing_from_it_afterwards():
+    run = Recording()
+    for number in range(2):
+        step = run.span("step", number * 500, number * 500 + 400, index=number)
+        run.span("upload", number * 500 + 390, number * 500 + 900, parent=step)
+    run.session(0, 1500)
+    assert hottest(top_of(run)) == "52 % of the time (780 ms) is in step itself"

@@ -97,7 +97,9 @@ def test_html_escapes_whatever_was_recorded():
 def test_html_colours_an_error():
     run = Recording()
     run.span("epoch", 0, 1, attrs={"error": "ValueError"})
-    assert '<span style="font-weight:bold;color:#d33">ValueError</span>' in to_html(scopes_of(build([run.batch()])))
+    assert '<span style="font-weight:bold;color:#d33">ValueError</span>' in to_html(
+        scopes_of(build([run.batch()]))
+    )
 
 
 def test_a_terminal_gets_colours(tree, monkeypatch):

@@ -287,7 +287,7 @@ def test_what_a_loop_waited_for_its_data_is_told(run):
         run.span("batch", start, start + 10, index=step, attrs={"data_load_ns": 6 * MS})
     run.span("batch", 100, None, attrs={"data_load_ns": 6 * MS})
     run.session(0, 105)
-    assert picture(run)[1].endswith("1 still open  data wait 60.0 ms  mean 9.55 ms  +1")
+    assert picture(run)[1].endswith("1 still open  data wait 60.0 ms  mean 10.0 ms  +1")
 
 
 def test_a_little_waiting_for_data_comes_after_the_marks(run):

@@ -68,10 +68,11 @@ class TickClock {
     // records to be drained were chosen: everything in them is then older than the point taken here.
     void sync();
     uint64_t to_ns(uint64_t ticks) const;
+    // A reading of the monotonic clock as a time of the session.
+    uint64_t session_ns(uint64_t monotonic_ns) const;
 
   private:
     void add_segment(ClockSegment segment);
-    uint64_t session_ns(uint64_t monotonic_ns) const;
 
     ClockTable& table_;
     uint64_t synced_ticks_ = 0;

@@ -320,7 +320,7 @@ void Drain::report_damage(std::string what) {
 
 void Drain::seal(bool closes_session) {
     std::string batch_id = hex_id(random_bits(), random_bits());
-    uint64_t created_ns = std::max(wall_now_ns(), last_created_ns_ + 1);
+    uint64_t created_ns = std::max(sealing_time_ns(), last_created_ns_ + 1);
     std::string preamble = batch_preamble(created_ns, batch_id);
     auto parts = {std::string_view(preamble), encoder_.spans(), std::string_view("],\n\"marks\":["), encoder_.marks(),
                   std::string_view("],\n\"snapshots\":[]}\n")};
@@ -337,6 +337,12 @@ void Drain::seal(bool closes_session) {
     ++sealed_now_;
     batches_.fetch_add(1, std::memory_order_relaxed);
     bytes_.fetch_add(bytes, std::memory_order_relaxed);
+}
+
+// By the clock of the records, so that a batch's name is never older than what it holds, even if the wall clock was set
+// back meanwhile. A dead session's clock may have stopped with its machine, or be damaged.
+uint64_t Drain::sealing_time_ns() const {
+    return options_.recovered ? wall_now_ns() : clock_.session_ns(read_clock_ns(kMonotonic));
 }
 
 std::string Drain::batch_preamble(uint64_t created_ns, const std::string& batch_id) const {

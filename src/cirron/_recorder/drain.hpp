@@ -80,6 +80,7 @@ class Drain {
 
     void seal(bool closes_session);
     // All of a batch's JSON before its first span.
+    uint64_t sealing_time_ns() const;
     std::string batch_preamble(uint64_t created_ns, const std::string& batch_id) const;
     void append_counters(std::string& out) const;
     Origin origin() const;

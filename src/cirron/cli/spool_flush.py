@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import click
@@ -74,12 +75,15 @@ def _flush(spool: Path, config: CliConfig, token: str, faults: Faults) -> int:
     transport = HttpTransport(config.api_url, token, f"cli/{__version__}", INGEST_ROUTE, config.timeout_s)
     # No other time will come for the files of a batch that is gone, so it waits for them.
     files = Blobs(spool.parent, transport.put_file, faults, max_failures=sys.maxsize)
-    settlement = Settlement(spool, SentFolder(spool.parent, None, faults))
-    flush = Flush(spool, names, transport, settlement, files, config.retries, lambda: _renewed(transport, config))
+    sent = SentFolder(spool.parent, None, faults)
+    renew = partial(_renewed, transport, config)
+    flush = Flush(spool, names, transport, Settlement(spool, sent), files, config.retries, renew)
     try:
         interrupted = _run(flush, names)
     finally:
         transport.close()
+        if spool.name == "spool":  # else what lies beside it is not ours
+            sent.sweep()
         count_anew(spool)
     return _report(flush, files.left_out_count, interrupted=interrupted)
 

@@ -81,7 +81,7 @@ def _chosen(runs: list[Run], before: datetime | None, keep: int | None) -> list[
     if before is None:
         return chosen
     before_ns = int(before.timestamp() * 1e9)
-    return [run for run in chosen if all(session.last_ns < before_ns for session in run.sessions)]
+    return [run for run in chosen if 0 < max(session.last_ns for session in run.sessions) < before_ns]
 
 
 def _explain(clearing: Clearing, before: datetime | None) -> None:

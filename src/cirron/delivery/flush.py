@@ -164,7 +164,8 @@ class Flush:
 
     def _try(self, name: str, content: bytes) -> Outcome:
         outcome = self._try_once(name, content)
-        if isinstance(outcome, AuthRefused) and self._renew():  # it has ended on the way, which may take hours
+        # The login may have ended on the way, which can take hours.
+        if isinstance(outcome, AuthRefused) and self._renew():
             return self._try_once(name, content)
         return outcome
 

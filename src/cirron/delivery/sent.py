@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -13,6 +14,8 @@ SENT_MAX_BYTES = 128 * 1024 * 1024
 GOAL_SHARE = 0.75  # when room is made: to list the folder for every batch would cost too much
 
 PLACE = "delivered batch"
+
+_SESSION_ID = re.compile("[0-9a-f]{32}", re.ASCII)  # what else lies there is not ours
 
 _own: dict[int, set[str]] = {}  # the sessions of each process: a forked child has its parent's as well
 _kept: list[Path] = []  # folders of own sessions, which go with the process
@@ -62,7 +65,7 @@ class SentFolder:
         """Remove the batches of sessions that are over."""
         try:
             for folder in list(self._folder.iterdir()):
-                if not self.wants(folder.name):
+                if _SESSION_ID.fullmatch(folder.name) and not self.wants(folder.name):
                     shutil.rmtree(folder, ignore_errors=True)
         except FileNotFoundError:  # the usual case: nothing was ever kept
             return

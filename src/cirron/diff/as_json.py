@@ -50,7 +50,7 @@ def _times(times: Times) -> dict[str, Any]:
         "count": times.count,
         "ended": times.ended_count,
         "total_ns": times.total_ns,
-        "self_ns": times.self_ns,
+        "share_ns": times.share_ns,
         "mean_ns": times.mean_ns,
     }
 

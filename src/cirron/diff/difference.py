@@ -143,7 +143,7 @@ def _change(path: ScopePath, a: RunTimes, b: RunTimes, found: Shift | None, conf
 
 
 def _share_ns(times: Times | None, run: RunTimes) -> float:
-    return 0.0 if times is None or times.is_beside else times.self_ns / run.rank_count
+    return 0.0 if times is None or times.is_beside else times.share_ns / run.rank_count
 
 
 def _importance(change: Change) -> tuple[float, float, ScopePath]:

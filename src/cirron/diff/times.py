@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import TypeAlias
@@ -11,15 +11,12 @@ from typing import TypeAlias
 from cirron.spool.reader import Reader
 from cirron.spool.records import ATTR_ENDED, SESSION_NAME, TimesBatch
 from cirron.spool.runs import Run
+from cirron.tree.flat import Place, paths
 from cirron.tree.outline import Outline
 from cirron.tree.run_outline import WORKERS, OpenSpans
 from cirron.tree.scope import Scope
 
 ScopePath: TypeAlias = tuple[str, ...]  # names from the outside in, the session's left out
-
-_DEEPEST = (
-    100  # names; a recorder stops at 64, and what is deeper in a damaged file counts where it passes this
-)
 
 
 @dataclass
@@ -31,14 +28,15 @@ class Times:
         count: how many there were, those without an end included.
         walls_ns: by rank, how long each of those took that ended, in the order of time or against it.
         total_ns: time in all of them.
-        self_ns: the part of it outside of the scopes below.
+        share_ns: the part of it that counts as the run's time and is spent outside of the scopes below; see
+            `cirron.tree.flat.Place`.
     """
 
     is_beside: bool
     count: int = 0
     walls_ns: dict[int, array[int]] = field(default_factory=dict)
     total_ns: int = 0
-    self_ns: int = 0
+    share_ns: float = 0.0
 
     @property
     def ended_count(self) -> int:
@@ -54,12 +52,13 @@ class Times:
         """Those of all ranks, one rank after the other."""
         return array("q", chain.from_iterable(self.walls_ns.values()))
 
-    def add(self, scope: Scope, rank: int) -> None:
+    def add(self, place: Place, rank: int) -> None:
         """Take in the spans of a scope."""
+        scope = place.scope
         self.count += scope.count
         self.walls_ns.setdefault(rank, array("q")).extend(scope.walls_ns)
         self.total_ns += scope.total_ns
-        self.self_ns += scope.self_ns
+        self.share_ns += place.share_ns
 
 
 @dataclass(frozen=True)
@@ -96,8 +95,9 @@ def times_of(reader: Reader, run: Run, open_spans: OpenSpans = lambda _: ()) -> 
     found: dict[ScopePath, Times] = {}
     for session in run.sessions:
         is_beside = session in run.workers
-        for path, scope in _walk(outlines[session.id].top, around=(WORKERS,) if is_beside else ()):
-            found.setdefault(path, Times(is_beside)).add(scope, session.rank)
+        for place in paths(outlines[session.id].top):
+            path = _path(place, (WORKERS,) if is_beside else ())
+            found.setdefault(path, Times(is_beside)).add(place, session.rank)
     tops = [outlines[session.id].top for session in run.ranks]
     run_ns = sum(root.total_ns for top in tops for root in top.scopes()) / len(tops)
     return RunTimes(found, len(tops), run_ns, _cut_off(tops))
@@ -114,22 +114,16 @@ def _outlines(reader: Reader, run: Run, open_spans: OpenSpans) -> dict[str, Outl
     return outlines
 
 
-def _walk(top: Scope, around: ScopePath = ()) -> Iterator[tuple[ScopePath, Scope]]:
-    """Every scope with its path; without recursion, as a damaged spool may nest deeper than the stack."""
-    pending = [(around, root) for root in top.scopes()]
-    while pending:
-        outer, scope = pending.pop()
-        is_session = outer == around and scope.name == SESSION_NAME
-        inner = outer if is_session or len(outer) >= _DEEPEST else (*outer, scope.name)
-        yield inner or (SESSION_NAME,), scope
-        pending.extend((inner, below) for below in scope.scopes())
+def _path(place: Place, around: ScopePath) -> ScopePath:
+    """Where the scope is in the run; a worker's session stands for all that is recorded there."""
+    return (*around, *(() if place.path == (SESSION_NAME,) else place.path)) or (SESSION_NAME,)
 
 
 def _cut_off(tops: list[Scope]) -> str:
     """Why the time of these processes is not told in full."""
     if any(root.attrs.get(ATTR_ENDED) == "killed" for top in tops for root in top.scopes()):
         return "killed"
-    scopes = [scope for top in tops for _, scope in _walk(top)]
+    scopes = [scope for top in tops for scope in top.walk()]
     if any(scope.interrupted_count for scope in scopes):
         return "interrupted"
     return "still open" if any(scope.open_count for scope in scopes) else ""

@@ -12,7 +12,7 @@ from cirron.errors import CirronError
 from cirron.spool.live import open_spans
 from cirron.spool.reader import Reader, read
 from cirron.spool.records import Batch, is_session_span
-from cirron.spool.session_list import Session, _has_journal, _how_it_ended
+from cirron.spool.session_list import Session, has_journal, how_it_ended
 from cirron.spool.session_names import name_sessions
 
 LOOKED_AT = 32  # batches; a main process among its workers is seldom further away
@@ -76,5 +76,5 @@ def _started_ns(batch: Batch) -> int:
 
 def _ended(reader: Reader, session_id: str, batch: Batch) -> str:
     if batch.session_span is not None:
-        return _how_it_ended(batch.session_span)
-    return "live" if _has_journal(reader, session_id) else "unknown"
+        return how_it_ended(batch.session_span)
+    return "live" if has_journal(reader, session_id) else "unknown"

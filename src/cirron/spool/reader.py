@@ -100,8 +100,16 @@ class Reader:
             files = sorted(chain(files, *(scan(folder)[0] for folder in folders)), key=attrgetter("name"))
         return files, problems
 
-    def _load(self, file: SpoolFile, shape: type[Shape]) -> Shape | None:
+    def load(self, file: SpoolFile, shape: type[Shape]) -> Shape | Problem | None:
+        """The batch in a file, as `cirron.spool.decode.load_as`, wherever it has moved to since it was listed."""
         found = load_as(file.path, shape)
+        if found is None and self._with_sent:
+            moved = next((self.spool.parent / "sent").glob(f"*/{file.name}"), None)
+            return None if moved is None else load_as(moved, shape)
+        return found
+
+    def _load(self, file: SpoolFile, shape: type[Shape]) -> Shape | None:
+        found = self.load(file, shape)
         if isinstance(found, Problem):
             self.problems.append(found)
             return None

@@ -80,7 +80,7 @@ def _ancestor(session: Session, by_id: dict[str, Session]) -> Session:
 
 def _joined(session: Session, found: list[Run]) -> Run:
     """The newest run that has this session's place free, or a new one."""
-    for run in reversed(found):
+    for run in reversed(found) if session.world_size > 1 else ():
         if _belongs(session, run):
             run.ranks.append(session)
             run.ranks.sort(key=lambda member: member.rank)
@@ -91,7 +91,7 @@ def _joined(session: Session, found: list[Run]) -> Run:
 
 def _belongs(session: Session, run: Run) -> bool:
     first = run.ranks[0]
-    if session.world_size < 2 or (session.world_size, session.run_id) != (first.world_size, first.run_id):
+    if (session.world_size, session.run_id) != (first.world_size, first.run_id):
         return False
     if any(member.rank == session.rank for member in run.ranks):
         return False

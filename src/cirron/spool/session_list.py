@@ -77,7 +77,7 @@ def summarize(reader: Reader) -> list[Session]:
         session_id = reader.session_of(batch)
         _add(found.setdefault(session_id, Session(session_id)), file, batch)
     for session in found.values():
-        if session.ended == "unknown" and _has_journal(reader, session.id):
+        if session.ended == "unknown" and has_journal(reader, session.id):
             session.ended = "live"
     return sorted(found.values(), key=lambda session: (session.started_ns, session.id))
 
@@ -94,7 +94,7 @@ def _add(session: Session, file: SpoolFile, batch: Batch) -> None:
     _identify(session, batch)
     _stretch(session, batch)
     if batch.session_span is not None:
-        session.ended = _how_it_ended(batch.session_span)
+        session.ended = how_it_ended(batch.session_span)
 
 
 def _identify(session: Session, batch: Batch) -> None:
@@ -120,10 +120,11 @@ def _stretch(session: Session, batch: Batch) -> None:
     session.last_ns = max(session.last_ns, last_ns)
 
 
-def _how_it_ended(span: Span) -> str:
+def how_it_ended(span: Span) -> str:
     """What the root span says; a writer that does not say closed it, or was killed before it could."""
     return str(span.attrs.get(ATTR_ENDED) or ("killed" if span.end_ns is None else "completed"))
 
 
-def _has_journal(reader: Reader, session_id: str) -> bool:
+def has_journal(reader: Reader, session_id: str) -> bool:
+    """Whether the session is still live, once the journals of dead processes are sealed."""
     return (reader.spool.parent / "journal" / f"{session_id}.journal").exists()

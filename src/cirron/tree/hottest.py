@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from cirron.spool.records import SESSION_NAME
 from cirron.tree import units
-from cirron.tree.flat import paths
+from cirron.tree.flat import Place, paths
 from cirron.tree.path_text import path_text
 from cirron.tree.run_outline import WORKERS
 from cirron.tree.scope import Scope
@@ -28,12 +28,12 @@ def hottest(top: Scope) -> str | None:
     path = hottest_path(top)
     if path is None:
         return None
-    scopes = _main_paths(top)[path]
-    self_ns = _self_ns(scopes)
+    places = _main_places(top)[path]
+    self_ns = _share_ns(places)
     took = f"{units.percent(self_ns / _whole_ns(top))} of the time ({units.duration(self_ns)})"
     if path == (SESSION_NAME,):
         return f"{took} is outside of any scope: put ci.scope() around more of the program to see where"
-    return f"{took} is in {path_text(path)} itself{_waiting(scopes, self_ns)}"
+    return f"{took} is in {path_text(path)} itself{_waiting(places, self_ns)}"
 
 
 def hottest_path(top: Scope) -> ScopePath | None:
@@ -41,20 +41,20 @@ def hottest_path(top: Scope) -> ScopePath | None:
 
     None where no path stands out, or the run was over so soon that none is worth telling.
     """
-    by_path = _main_paths(top)
+    by_path = _main_places(top)
     whole_ns = _whole_ns(top)
     if whole_ns < WORTH_IT_NS or len(by_path) < 2:
         return None
-    self_ns, path = max((_self_ns(scopes), path) for path, scopes in by_path.items())
+    self_ns, path = max((_share_ns(places), path) for path, places in by_path.items())
     return path if self_ns / whole_ns >= TOLD_FROM else None
 
 
-def _main_paths(top: Scope) -> dict[ScopePath, list[Scope]]:
+def _main_places(top: Scope) -> dict[ScopePath, list[Place]]:
     """The scopes of each path; several while spans stand one by one. Without those of workers."""
-    by_path: defaultdict[ScopePath, list[Scope]] = defaultdict(list)
-    for path, scope in paths(top):
-        if path[0] != WORKERS:
-            by_path[path].append(scope)
+    by_path: defaultdict[ScopePath, list[Place]] = defaultdict(list)
+    for place in paths(top):
+        if place.path[0] != WORKERS:
+            by_path[place.path].append(place)
     return by_path
 
 
@@ -62,13 +62,13 @@ def _whole_ns(top: Scope) -> int:
     return sum(scope.total_ns for scope in top.scopes() if scope.name != WORKERS)
 
 
-def _self_ns(scopes: Sequence[Scope]) -> int:
-    return sum(scope.self_ns for scope in scopes)
+def _share_ns(places: Sequence[Place]) -> float:
+    return sum(place.share_ns for place in places)
 
 
-def _waiting(scopes: Sequence[Scope], self_ns: int) -> str:
+def _waiting(places: Sequence[Place], self_ns: float) -> str:
     """What of it was spent in a data loader; more than all of it is spent in scopes below, which tell by themselves."""
-    waited_ns = sum(scope.data_load_ns for scope in scopes)
+    waited_ns = sum(place.scope.data_load_ns for place in places)
     if not TOLD_FROM <= waited_ns / self_ns <= 1:
         return ""
     return f": {units.duration(waited_ns)} of it waiting for the data loader"

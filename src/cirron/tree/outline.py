@@ -55,6 +55,7 @@ class Outline:
         self._forget_from = FORGET_FROM
         self._awaited: dict[str, Scope] = {}  # of spans that others refer to, and that did not come yet
         self._recovered = False
+        self._names_tell = True  # of batches, when what they hold was recorded
 
     # ---- taking in ----
 
@@ -66,9 +67,13 @@ class Outline:
             older_ns: when the next batch was sealed, if that is an older one: nothing in it lies in a span that
                 began later.
         """
-        self._brief = {}
-        self._long_until_ns = older_ns + SLACK_NS
         spans: Sequence[AnySpan] = batch.spans
+        last_ns = max((span.end_ns or span.start_ns for span in spans), default=0)
+        self._seen(last_ns)
+        # Where the clock was set back, a batch is older by its name than what it holds, and so may the next one be.
+        self._names_tell = self._names_tell and last_ns <= batch.created_ns + SLACK_NS
+        self._brief = {}
+        self._long_until_ns = older_ns + SLACK_NS if self._names_tell else ANY_TIME_NS
         for span in reversed(spans):  # within a thread a parent closes after its children
             self._add(span)
         for mark in batch.marks:
@@ -80,6 +85,7 @@ class Outline:
         """Count spans that are in no batch yet; one that is known already, or comes again closed, counts once."""
         self._long_until_ns = ANY_TIME_NS
         for span in sorted(spans, key=attrgetter("start_ns")):
+            self._seen(span.start_ns)
             self._add(span)
 
     def keep_only(self, span_ids: Iterable[str]) -> None:
@@ -114,17 +120,16 @@ class Outline:
             parent = self._parent(span)
         elif parent.into is not None:
             parent = parent.standing()
-        if self._awaited or self._min_wall_ns or parent is self.top or span.id in self._long:
+        span_id = span.id
+        if span_id in self._awaited or self._min_wall_ns or parent is self.top or span_id in self._long:
             self._add_with_care(span, parent)
-        elif span.id not in self._brief:
+        elif span_id not in self._brief:
             self._remember(span, parent.child(span, self._few))
 
     def _add_with_care(self, span: AnySpan, parent: Scope) -> None:
         """As the rare ones need it: spans that come twice, that were awaited, that are too short, and roots."""
         if (known := self._known(span.id)) is not None:
-            if span.end_ns is not None:
-                self._seen(span.end_ns)
-                known.close(span)
+            known.close(span)
             return
         awaited = self._awaited.pop(span.id, None)
         if parent is self._left_out or self._is_short(span):
@@ -140,7 +145,6 @@ class Outline:
             self._long[span.id] = (scope, span.start_ns)
         else:
             self._brief[span.id] = scope
-        self._seen(span.end_ns or span.start_ns)
 
     def _forget(self) -> None:
         """Let go of spans in which nothing that was recorded earlier can lie."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from cirron.spool.decode import load_as
 from cirron.spool.problem import Problem
 from cirron.spool.reader import Reader
 from cirron.spool.records import LeanBatch
@@ -63,7 +62,7 @@ class ReadingAlong:
         # Only at the first look is all that is older still to come.
         older = [names[name].created_ns for name in new[1:]] if not self._seen else []
         for name, older_ns in zip(new, [*older, *[ANY_TIME_NS] * len(new)], strict=False):
-            batch = load_as(names[name].path, LeanBatch)
+            batch = self._reader.load(names[name], LeanBatch)
             if batch is not None and not isinstance(batch, Problem):
                 self._add(batch, older_ns)
         self._seen = self._seen & names.keys() | set(new)

@@ -36,13 +36,11 @@ class RunOutline:
     Attributes:
         top: holds the roots: the session, or all ranks' as one; below it the workers' as one, if there are any.
         left_out_count: spans that were shorter than asked for.
-        span_count: spans that were read, left out or not.
         spans_dropped, marks_dropped: what the sessions recorded and lost, as they counted it themselves.
     """
 
     top: Scope
     left_out_count: int = 0
-    span_count: int = 0
     spans_dropped: int = 0
     marks_dropped: int = 0
 
@@ -68,10 +66,8 @@ def outline_run(
     live = {
         session_id for session_id, outline in outlines.items() if _add_open(outline, open_spans(session_id))
     }
-    span_count = 0
     lost: dict[str, Counters] = {}
     for batch, older_ns in reader.lean_batches(LeanBatch if shape.marks else TimesBatch):
-        span_count += len(batch.spans)
         session_id = reader.session_of(batch)
         outlines[session_id].add(batch, older_ns)
         if batch.counters is not None:
@@ -83,7 +79,6 @@ def outline_run(
     return RunOutline(
         top,
         left_out_count,
-        span_count,
         sum(counters.all_spans_dropped for counters in lost.values()),
         sum(counters.all_marks_dropped for counters in lost.values()),
     )

@@ -33,6 +33,7 @@ class Scope:
         gpu_ns: device time of all its spans.
         memory_peak_bytes: the most that any of them reported.
         data_load_ns: how long those that have ended waited for their item of a data loader, together.
+        outside_ns: the part of their time after the end of the span they were begun in, as of a task that outlives it.
         own_overhead_ns: what the spans say that recording cost in them.
         attrs: what all the spans have in common.
         errors: the exceptions that left spans, by name.
@@ -44,8 +45,8 @@ class Scope:
 
     __slots__ = (
         "attrs", "children", "count", "data_load_ns", "end_ns", "ended_ns", "errors", "gpu_ns", "index",
-        "interrupted_count", "into", "memory_peak_bytes", "name", "own_overhead_ns", "parent", "rank_walls_ns",
-        "series", "span_id", "start_ns", "unfinished", "unfinished_ns", "walls_ns",
+        "interrupted_count", "into", "memory_peak_bytes", "name", "outside_ns", "own_overhead_ns", "parent",
+        "rank_walls_ns", "series", "span_id", "start_ns", "unfinished", "unfinished_ns", "walls_ns",
     )  # fmt: skip
 
     def __init__(self, name: str, parent: Scope | None = None) -> None:
@@ -64,6 +65,7 @@ class Scope:
         self.gpu_ns = 0
         self.memory_peak_bytes = 0
         self.data_load_ns = 0
+        self.outside_ns = 0
         self.own_overhead_ns = 0
         self.attrs: Attrs = {}
         self.errors: Counter[str] = Counter()
@@ -85,9 +87,19 @@ class Scope:
         return self.ended_ns + self.unfinished_ns
 
     @property
+    def below_ns(self) -> int:
+        """Time in the scopes below while this one lasted; more than it took where they ran beside each other."""
+        return sum(child.total_ns - child.outside_ns for child in self.scopes())
+
+    @property
     def self_ns(self) -> int:
-        """The part of it outside of the scopes below; 0 where those ran beside each other and make up more."""
-        return max(0, self.total_ns - sum(child.total_ns for child in self.scopes()))
+        """The part of the time outside of the scopes below; 0 where those ran beside each other and make up more."""
+        return max(0, self.total_ns - self.below_ns)
+
+    @property
+    def mean_ns(self) -> float:
+        """Of the spans that have an end; where none has, of all, as far as they are known to have lasted."""
+        return self.ended_ns / len(self.walls_ns) if self.walls_ns else self.total_ns / max(1, self.count)
 
     @property
     def overhead_ns(self) -> int:
@@ -187,9 +199,18 @@ class Scope:
         self._merge_marks(other)
 
     def fill(self, span: AnySpan) -> None:
-        """Make this the scope of a span whose children or marks came before it."""
+        """Make this the scope of a span whose children or marks came before it, perhaps as they outlived it."""
         self.name = span.name
+        if span.end_ns is not None:
+            for child in self.scopes():
+                child.outlive(span.end_ns)
         self._add(span)
+
+    def outlive(self, end_ns: int) -> None:
+        """Note that what is around these spans ended then; of several it is not known how long each went on."""
+        if self.end_ns > end_ns:
+            beyond_ns = self.end_ns - max(end_ns, self.start_ns)
+            self.outside_ns = min(self.ended_ns, beyond_ns * self.count)
 
     def close(self, span: AnySpan) -> None:
         """Count the time of a span that was met before, when it was still open."""
@@ -319,6 +340,7 @@ class Scope:
         self.gpu_ns += other.gpu_ns
         self.memory_peak_bytes = max(self.memory_peak_bytes, other.memory_peak_bytes)
         self.data_load_ns += other.data_load_ns
+        self.outside_ns += other.outside_ns
         for rank, wall_ns in other.rank_walls_ns.items():
             self.rank_walls_ns[rank] = self.rank_walls_ns.get(rank, 0) + wall_ns
 

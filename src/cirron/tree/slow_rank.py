@@ -22,7 +22,7 @@ def slow_rank(top: Scope) -> str | None:
         'rank 2 spent 713 ms more than the median rank in epoch / batch / forward'
     """
     least_ns = told_from_ns(top)
-    behind = [(path, scope) for path, scope in paths(top) if is_uneven(scope, least_ns)]
+    behind = [(place.path, place.scope) for place in paths(top) if is_uneven(place.scope, least_ns)]
     if not behind:
         return None
     most_ns = max(behind_ns(scope) for _, scope in behind)

@@ -144,15 +144,17 @@ def _shorter_label(label: str, cells: int) -> str:
 
 def _append_facts(line: Text, facts: Sequence[Fact], width: int | None) -> None:
     """As many facts as the line has room for; how many it has not is said."""
+    room_left = _UNLIMITED if width is None else width - line.cell_len
     for position, fact in enumerate(facts):
         left = len(facts) - position
-        room = (_UNLIMITED if width is None else width) - line.cell_len - 2
+        room = room_left - 2
         words = _fitting(fact, room - (0 if left == 1 else len(f"  +{left - 1}")))
         if words is None:
             line.append(f"  +{left}"[: max(0, room + 2)], "dim")
             return
         line.append("  ")
         line.append(words, fact.style)
+        room_left = room - cell_len(words)
 
 
 def _fitting(fact: Fact, room: int) -> str | None:
