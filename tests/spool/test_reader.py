@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from cirron.spool import find_spool, list_files, read
+from cirron.spool.files import read_batch_file
 from cirron.spool.records import LeanBatch, TimesBatch
 from support.recording import EPOCH_NS, Recording, training
 from support.spool_files import SESSION_ID, bare_batch, batch, put, session_span, span
@@ -161,3 +162,15 @@ def test_a_batch_that_is_delivered_while_it_waits_to_be_read_is_read_all_the_sam
         if paths[1].exists():
             paths[1].rename(sent / paths[1].name)
     assert seen == [1, 2, 3]
+
+
+def test_only_a_regular_file_is_a_batch_file(tmp_path):
+    regular = put(tmp_path, batch(1))
+    link, pipe = tmp_path / "link", tmp_path / "pipe"
+    link.symlink_to(regular)
+    os.mkfifo(pipe)
+    assert read_batch_file(regular) == regular.read_bytes()
+    with pytest.raises(OSError, match="symbolic links"):
+        read_batch_file(link)
+    with pytest.raises(OSError, match="no regular file"):
+        read_batch_file(pipe)

@@ -139,9 +139,14 @@ def short_ids(sessions: Sequence[Session]) -> list[str]:
 
 def mention(reader: Reader) -> None:
     """Say which files the latest pass of this reader left out."""
-    for problem in reader.problems[:_MENTIONED]:
+    mention_problems(reader.problems)
+
+
+def mention_problems(problems: Sequence[Problem]) -> None:
+    """Say which files were left out, and of many how many."""
+    for problem in problems[:_MENTIONED]:
         say(f"Warning: left out {problem}")
-    if (more := len(reader.problems) - _MENTIONED) > 0:
+    if (more := len(problems) - _MENTIONED) > 0:
         say(f"Warning: left out {units.counted(more, 'more file')}")
 
 

@@ -8,14 +8,12 @@ from typing import Any, TypeVar
 
 import click
 
-from cirron.cli.local_spool import seal_journals
-from cirron.cli.messages import say
-from cirron.spool import Problem, SpoolFile, find_spool
+from cirron.cli.local_spool import mention_problems, seal_journals
+from cirron.spool import SpoolFile, find_spool
 from cirron.spool.files import scan
 from cirron.tree import units
 
 DEFAULT = Path(".cirron", "spool")
-_MENTIONED = 5  # problems told one by one
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -51,7 +49,7 @@ def spool_folder(given: Path | None) -> Path:
 def batch_files(spool: Path) -> list[SpoolFile]:
     """The batches in a spool, oldest first, none of them opened; what is no batch is mentioned."""
     files, problems = scan(spool)
-    _mention(problems)
+    mention_problems(problems)
     return files
 
 
@@ -78,10 +76,3 @@ def total_bytes(files: Sequence[SpoolFile]) -> int:
 def batches(count: int) -> str:
     """`1 batch`, `2 batches`."""
     return f"{count:,} batch" + ("" if count == 1 else "es")
-
-
-def _mention(problems: Sequence[Problem]) -> None:
-    for problem in problems[:_MENTIONED]:
-        say(f"Warning: left out {problem}")
-    if (more := len(problems) - _MENTIONED) > 0:
-        say(f"Warning: left out {units.counted(more, 'more file')}")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -48,17 +47,11 @@ def inspect_command(directory: Path | None, as_json: bool) -> None:
 
 
 def _table(spool: Path, files: Sequence[SpoolFile]) -> str:
-    stamps = [_timestamp(file) for file in files]
+    stamps = [units.instant(file.created_ns) for file in files]
     rows = [(stamp, size_text(file.size_bytes), file.name) for stamp, file in zip(stamps, files, strict=True)]
     summary = f"{units.counted(len(files), 'file')}, {size_text(total_bytes(files))}"
     head = f"Spool: {units.clean(str(spool))}  ({summary})\n"
     return head + _drawable(_grid(rows)) + f"\nOldest: {stamps[0]}   Newest: {stamps[-1]}"
-
-
-def _timestamp(file: SpoolFile) -> str:
-    """When the batch was sealed, to the millisecond that had begun."""
-    seconds, rest_ns = divmod(file.created_ns, 1_000_000_000)
-    return f"{datetime.fromtimestamp(seconds, UTC).isoformat()[:19]}.{rest_ns // 1_000_000:03}Z"
 
 
 # ---- the table ----
@@ -116,10 +109,10 @@ def _json(spool: Path, files: Sequence[SpoolFile]) -> str:
 
 
 def _named(file: SpoolFile) -> dict[str, str]:
-    return {"name": file.name, "createdNs": str(file.created_ns), "iso": _timestamp(file)}
+    return {"name": file.name, "createdNs": str(file.created_ns), "iso": units.instant(file.created_ns)}
 
 
 def _entries(files: Sequence[SpoolFile]) -> Iterator[str]:
     for file in files:  # by hand, as there may be 100,000; nothing in a batch's name needs an escape
         sizes = f'"size": {file.size_bytes}, "createdNs": "{file.created_ns}"'
-        yield f'{{ "name": "{file.name}", {sizes}, "iso": "{_timestamp(file)}" }}'
+        yield f'{{ "name": "{file.name}", {sizes}, "iso": "{units.instant(file.created_ns)}" }}'

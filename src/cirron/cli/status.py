@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,7 +17,7 @@ from cirron.cli.expiry import expiry
 from cirron.cli.local_spool import seal_journals, spool_option
 from cirron.cli.spool_folder import size_text
 from cirron.errors import CirronError
-from cirron.spool import Session, list_files
+from cirron.spool import list_files
 from cirron.spool.files import find_spool
 from cirron.spool.newest import newest_session
 from cirron.tree import units
@@ -114,10 +113,5 @@ def _session(spool: Path) -> _Part:
     session = newest_session(spool) if spool.exists() else None
     if session is None:
         return _Part("none in the spool", None)
-    document = {"id": session.id, "started": _timestamp(session), "ended": session.ended}
+    document = {"id": session.id, "started": units.instant(session.started_ns), "ended": session.ended}
     return _Part(f"{session.id[:8]}, started {document['started']}, {session.ended}", document)
-
-
-def _timestamp(session: Session) -> str:
-    started = datetime.fromtimestamp(session.started_ns / 1e9, UTC)
-    return started.isoformat(timespec="milliseconds").replace("+00:00", "Z")

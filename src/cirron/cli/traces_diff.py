@@ -23,7 +23,6 @@ from cirron.cli.open_spans import open_spans_of
 from cirron.diff import Change, Difference, RunTimes, compare, conclusion, times_of, to_dict, to_lines
 from cirron.diff.words import run_text, signed_percent
 from cirron.errors import CirronError
-from cirron.snapshots.facts import instant
 from cirron.tree import units
 from cirron.tree.page import colored, plain, takes_colors, width_of
 from cirron.tree.path_text import path_text
@@ -198,7 +197,7 @@ def _facts(side: _Side) -> tuple[str, ...]:
     return (
         side.letter,
         units.clean(side.choice.name),
-        instant(run.started_ns),
+        units.instant(run.started_ns),
         run_text(times.run_ns, times.cut_off),
         ", ".join([*made_of, times.cut_off] if times.cut_off else made_of),
     )

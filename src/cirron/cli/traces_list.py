@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
 from itertools import compress
 from pathlib import Path
 
@@ -76,10 +75,9 @@ def _print(sessions: Sequence[Session], ids: Sequence[str]) -> None:
 
 
 def _row(name: str, session: Session) -> tuple[str, ...]:
-    started = datetime.fromtimestamp(session.started_ns / 1e9, UTC)
     return (
         units.clean(name),
-        started.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        units.instant(session.started_ns),
         units.duration(session.last_ns - session.started_ns),
         units.clean(session.ended),
         units.clean(_process(session)),

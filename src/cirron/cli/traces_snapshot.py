@@ -18,7 +18,7 @@ from cirron.cli.table import print_line
 from cirron.errors import CirronError
 from cirron.snapshots import SUFFIXES, SpanPattern, Taken, TensorFile, export, list_snapshots
 from cirron.snapshots.choice import of_tensor, require_one_span
-from cirron.snapshots.facts import STATISTICS, instant, shape_text, statistic, to_dict
+from cirron.snapshots.facts import STATISTICS, shape_text, statistic, to_dict
 from cirron.snapshots.histogram import draw, sketch
 from cirron.spool import Snapshot, find_spool, read
 from cirron.tree import units
@@ -113,7 +113,7 @@ def _print(taken: Sequence[Taken], spool: Path, preview: int | None, *, whole: b
 
 def _description(snapshot: Snapshot, whole: bool) -> Iterator[str]:
     name, dtype = units.clean(snapshot.tensor_name), units.clean(snapshot.dtype)
-    yield f"{name}  {shape_text(snapshot.shape)}  {dtype}  {snapshot.mode}  {instant(snapshot.ts_ns)}"
+    yield f"{name}  {shape_text(snapshot.shape)}  {dtype}  {snapshot.mode}  {units.instant(snapshot.ts_ns)}"
     if snapshot.stats is None:
         yield "  no statistics were taken"
         return

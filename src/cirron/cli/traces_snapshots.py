@@ -13,7 +13,7 @@ from cirron.cli.local_spool import chosen, mention, seal_journals, session_optio
 from cirron.cli.messages import say
 from cirron.cli.table import Column, print_table
 from cirron.snapshots import SpanPattern, Taken, list_snapshots, short_span_ids
-from cirron.snapshots.facts import STATISTICS, instant, shape_text, statistic, to_dict
+from cirron.snapshots.facts import STATISTICS, shape_text, statistic, to_dict
 from cirron.spool import Reader, read
 from cirron.tree import units
 
@@ -91,5 +91,5 @@ def _row(taken: Taken, short_id: str) -> tuple[str, ...]:
         units.clean(snapshot.dtype),
         snapshot.mode,
         *(statistic(snapshot, name) for name in STATISTICS),
-        instant(snapshot.ts_ns),
+        units.instant(snapshot.ts_ns),
     )

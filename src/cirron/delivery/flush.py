@@ -17,7 +17,7 @@ from cirron.delivery.outcome import AuthRefused, Closed, Delivered, Failed, NoRo
 from cirron.delivery.settlement import Settlement
 from cirron.errors import CirronError
 from cirron.faults import Faults
-from cirron.spool.decode import FILE_MAX_BYTES
+from cirron.spool.files import read_batch_file
 
 CLAIM_S = 2.0  # for a session that is about to end, and sends what is left
 CLAIM_AGAIN_S = 0.05
@@ -133,7 +133,7 @@ class Flush:
 
     def _one(self, name: str) -> Iterator[Step]:
         try:
-            content = self._read(name)
+            content = read_batch_file(self._spool / name)
         except FileNotFoundError:  # the cap, the user or a sender was quicker
             self.gone += 1
             yield Tried(name, None)
@@ -143,12 +143,6 @@ class Flush:
         else:
             outcome = yield from self._outcome(name, content)
             yield Tried(name, self._account_for(name, content, outcome))
-
-    def _read(self, name: str) -> bytes:
-        path = self._spool / name
-        if path.stat().st_size > FILE_MAX_BYTES:
-            raise OSError(f"it is larger than the {FILE_MAX_BYTES:,} bytes that a batch may have")
-        return path.read_bytes()
 
     def _outcome(self, name: str, content: bytes) -> Generator[Waiting, None, Outcome]:
         """What came of a batch after all tries that it is worth."""

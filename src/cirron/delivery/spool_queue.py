@@ -71,8 +71,10 @@ class SpoolQueue:
 
     def read(self, name: str) -> bytes | None:
         """The batch; None when it is gone or cannot be read, and then it is no longer first."""
+        from cirron.spool.files import read_batch_file
+
         try:
-            return (self._spool_dir / name).read_bytes()
+            return read_batch_file(self._spool_dir / name)
         except FileNotFoundError:  # the cap, another sender or the user was quicker
             self._pass_over(name)
         except (OSError, MemoryError) as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -17,12 +16,6 @@ STATISTICS = ("mean", "std", "min", "max", "norm")
 def shape_text(shape: list[int]) -> str:
     """The sizes of all dimensions, and `scalar` for a tensor without any."""
     return units.TIMES.join(map(str, shape)) or "scalar"
-
-
-def instant(time_ns: int) -> str:
-    """`2026-04-18T04:29:58.051Z`."""
-    utc = datetime.fromtimestamp(time_ns / 1e9, UTC)
-    return utc.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def statistic(snapshot: Snapshot, name: str) -> str:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from cirron.spool.decode import FILE_MAX_BYTES
+from cirron.spool.files import FILE_MAX_BYTES
 from cirron.spool.records import OVERHEAD_MARK
 from cirron.spool.usage import HeldUsage, Usage
 

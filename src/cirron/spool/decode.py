@@ -6,10 +6,9 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from cirron.spool.files import FILE_MAX_BYTES
 from cirron.spool.problem import Problem
 from cirron.spool.records import SCHEMA_VERSION, AnyBatch, Batch, LeanBatch, TimesBatch
-
-FILE_MAX_BYTES = 256 * 1024 * 1024
 
 _BYTE = re.compile(r" \(byte (\d+)\)$")
 _PATH = re.compile(r" - at `(.+)`$")

@@ -2,12 +2,15 @@
 
 import os
 import re
+import stat
 from operator import attrgetter
 from pathlib import Path
 
 from msgspec import Struct
 
 from cirron.spool.problem import Problem
+
+FILE_MAX_BYTES = 256 * 1024 * 1024
 
 BATCH_NAME = re.compile(r"([0-9]{20})-([0-9a-f]{32})\.json", re.ASCII)
 
@@ -115,3 +118,20 @@ def _classify(spool: Path, entry: os.DirEntry[str]) -> SpoolFile | Problem | Non
         return None
     except OSError as error:
         return Problem(spool / entry.name, "unreadable", None, error.strerror or str(error))
+
+
+def read_batch_file(path: Path) -> bytes:
+    """The content of a batch file, and of nothing else: no link out of the spool is followed, no pipe waited for.
+
+    Raises:
+        FileNotFoundError: it is gone.
+        OSError: it cannot be read, is no regular file, or is larger than a batch may be.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as file:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(f"{path.name} is no regular file")
+        if status.st_size > FILE_MAX_BYTES:
+            raise OSError(f"it is larger than the {FILE_MAX_BYTES:,} bytes that a batch may have")
+        return file.read()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from itertools import pairwise
 
 TIMES = "×"  # noqa: RUF001  # a multiplication sign is meant
@@ -30,6 +31,12 @@ def duration(ns: float) -> str:
         if ns >= unit_ns * 0.9995:
             return f"{three_digits(ns / unit_ns)} {unit}"
     return f"{round(ns)} ns"
+
+
+def instant(time_ns: int) -> str:
+    """A time since 1970 in UTC, to the millisecond that had begun: `2026-04-18T04:29:58.051Z`."""
+    seconds, rest_ns = divmod(time_ns, 1_000_000_000)
+    return f"{datetime.fromtimestamp(seconds, UTC).isoformat()[:19]}.{rest_ns // 1_000_000:03}Z"
 
 
 def three_digits(value: float) -> str:
