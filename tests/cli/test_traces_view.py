@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from cirron.spool import read
 from cirron.spool.records import Counters
 from support.commands import cirron, start
 from support.recording import MS, Recording, training
@@ -286,3 +287,21 @@ def test_what_was_lost_while_recording_is_said_once_as_the_newest_batch_counts_i
     )
     (session,) = json.loads(cirron("traces", "list", "--json").out)
     assert (session["spans_dropped"], session["marks_dropped"]) == (7, 1)
+
+
+def test_what_is_sealed_of_a_live_run_waits_for_a_scope_that_is_not(damaged_spools):
+    """A child that is in a batch, whose parent has closed since, belongs nowhere else meanwhile."""
+    with _live() as program:
+        program.stdout.readline()
+        (batch,) = read(SPOOL).batches()
+        orphan = msgspec.structs.replace(
+            batch.spans[0], id="a" * 32, parent_id="b" * 32, name="orphan", mark_ids=[]
+        )
+        later = msgspec.structs.replace(
+            batch, spans=[orphan], marks=[], batch_id="c" * 32, created_ns=batch.created_ns + 1
+        )
+        (SPOOL / f"{later.created_ns:020}-{later.batch_id}.json").write_bytes(msgspec.json.encode(later))
+        code, out, _ = cirron("traces", "view")
+        _end(program)
+    assert (code, "orphan" in out) == (0, False)
+    assert "orphan" in cirron("traces", "view").out

@@ -1,15 +1,18 @@
 """What is open in a session that is still recording, told beside its batches."""
 
 import shutil
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 import cirron
 from cirron.errors import CirronError
-from cirron.spool import read, seal_dead_journals
+from cirron.spool import glance, read, runs, seal_dead_journals, sessions
 from cirron.spool.live import open_spans
+from cirron.tree import Shape, outline_run
 from support.programs import run_program
+from support.recording import Recording
 
 NOBODY = "0" * 31 + "1"
 
@@ -72,6 +75,21 @@ class TestOfAKilledSession:
         assert tell(spool, journal.stem) == [("step", None), ("cirron.session", None)]
         seal_dead_journals(spool)
         assert open_spans(spool, journal.stem) == []
+
+    def test_that_cannot_be_sealed_it_is_told_as_killed_and_its_scopes_as_interrupted(self, journal):
+        """As in a folder that cannot be written, which root's tests have to do without."""
+        spool = journal.parent.parent / "spool"
+        first = Recording(journal.stem)
+        first.span("earlier", 0, 1)
+        first.write(spool)
+        assert [session.ended for session in sessions(spool)] == ["killed"]
+        assert [span.attrs for span in open_spans(spool, journal.stem)] == [{"cirron.interrupted": True}] * 2
+        run = runs(glance(read(spool)))[-1]
+        tops = [
+            outline_run(read(spool), run, Shape(), partial(open_spans, spool), now).top for now in (0, 2**62)
+        ]
+        assert [top.span_count() for top in tops] == [3, 3]
+        assert len({scope.total_ns for top in tops for scope in top.scopes()}) == 1
 
     def test_a_folder_with_the_journal_may_have_moved(self, journal):
         shutil.move(".cirron", "elsewhere")

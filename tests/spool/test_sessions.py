@@ -38,14 +38,16 @@ def test_sessions_come_in_the_order_they_started(tmp_path):
     ]
 
 
-def test_a_session_with_a_journal_and_no_root_span_is_live(tmp_path):
+def test_a_session_without_a_root_span_is_live_while_a_process_has_its_journal(tmp_path):
     spool, journal = tmp_path / ".cirron" / "spool", tmp_path / ".cirron" / "journal"
     spool.mkdir(parents=True)
     journal.mkdir()
-    (journal / f"{SESSION_ID}.journal").touch()
     put(spool, batch(1))
     put(spool, batch(2, session_id=OTHER_ID, pid=4243))
-    assert {found.id[:2]: found.ended for found in sessions(tmp_path)} == {"5e": "live", "07": "unknown"}
+    with (journal / f"{SESSION_ID}.journal").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert {found.id[:2]: found.ended for found in sessions(tmp_path)} == {"5e": "live", "07": "unknown"}
+    assert {found.id[:2]: found.ended for found in sessions(tmp_path)} == {"5e": "killed", "07": "unknown"}
 
 
 def test_a_killed_session_has_a_root_span_without_an_end(tmp_path):

@@ -47,6 +47,6 @@ def _cells(row: FlatRow) -> tuple[str, ...]:
         at_least + units.duration(row.total_ns),
         units.duration(row.self_ns),
         units.duration(row.mean_ns),
-        *(units.duration(wall_ns) for wall_ns in (row.p50_ns, row.p95_ns, row.p99_ns)),
+        *("" if ns is None else units.duration(ns) for ns in (row.p50_ns, row.p95_ns, row.p99_ns)),
         units.percent(row.share),
     )

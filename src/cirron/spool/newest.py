@@ -11,8 +11,8 @@ from pathlib import Path
 from cirron.errors import CirronError
 from cirron.spool.live import open_spans
 from cirron.spool.reader import Reader, read
-from cirron.spool.records import Batch, is_session_span
-from cirron.spool.session_list import Session, has_journal, how_it_ended
+from cirron.spool.records import ATTR_INTERRUPTED, Batch, is_session_span
+from cirron.spool.session_list import Session, ended_without_saying, how_it_ended
 from cirron.spool.session_names import name_sessions
 
 LOOKED_AT = 32  # batches; a main process among its workers is seldom further away
@@ -56,7 +56,7 @@ def _live(spool: Path) -> Iterator[Session]:
     for journal in (spool.parent / "journal").glob("*.journal"):
         with suppress(CirronError):  # whatever is wrong with one journal, another may be in order
             for span in open_spans(spool, journal.stem):
-                if is_session_span(span):
+                if is_session_span(span) and ATTR_INTERRUPTED not in span.attrs:
                     yield Session(journal.stem, pid=span.pid, started_ns=span.start_ns, ended="live")
 
 
@@ -77,4 +77,4 @@ def _started_ns(batch: Batch) -> int:
 def _ended(reader: Reader, session_id: str, batch: Batch) -> str:
     if batch.session_span is not None:
         return how_it_ended(batch.session_span)
-    return "live" if has_journal(reader, session_id) else "unknown"
+    return ended_without_saying(reader, session_id)

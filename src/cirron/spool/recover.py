@@ -51,7 +51,8 @@ def _seal(journal: Path, spool: Path) -> "Recovered | Problem | None":
     except (OSError, ValueError) as error:
         if not journal.exists():  # another process has just sealed it
             return None
-        return Problem(journal, "journal", None, f"{error}; {_way_out(error)}")
+        said = (isinstance(error, OSError) and error.strerror) or str(error)
+        return Problem(journal, "journal", None, f"{said}; {_way_out(error)}")
 
 
 def _remove_unborn(folder: Path) -> None:

@@ -4,6 +4,7 @@ import os
 from dataclasses import dataclass
 
 from cirron.spool.files import SpoolFile
+from cirron.spool.live import is_held, journal_of
 from cirron.spool.reader import Reader, read
 from cirron.spool.records import ATTR_ENDED, Batch, Span
 
@@ -21,8 +22,8 @@ class Session:
         parent_session_id: of the process that made it, likewise.
         started_ns: the earliest instant recorded.
         last_ns: the latest instant recorded; the end of the session once it has ended.
-        ended: how it ended (`completed`, `killed`, or what the writer says), `live` while its journal is
-            in use, `unknown` where neither an end nor a journal is there.
+        ended: how it ended (`completed`, `killed`, or what the writer says), `live` while a process has its
+            journal, `unknown` where neither an end nor a journal is there.
         spans, marks, snapshots: how many of each.
         spans_dropped, marks_dropped: how many were recorded and lost all the same, here or with batches of any session
             that this one removed from the spool for its size limit.
@@ -77,8 +78,8 @@ def summarize(reader: Reader) -> list[Session]:
         session_id = reader.session_of(batch)
         _add(found.setdefault(session_id, Session(session_id)), file, batch)
     for session in found.values():
-        if session.ended == "unknown" and has_journal(reader, session.id):
-            session.ended = "live"
+        if session.ended == "unknown":
+            session.ended = ended_without_saying(reader, session.id)
     return sorted(found.values(), key=lambda session: (session.started_ns, session.id))
 
 
@@ -125,6 +126,9 @@ def how_it_ended(span: Span) -> str:
     return str(span.attrs.get(ATTR_ENDED) or ("killed" if span.end_ns is None else "completed"))
 
 
-def has_journal(reader: Reader, session_id: str) -> bool:
-    """Whether the session is still live, once the journals of dead processes are sealed."""
-    return (reader.spool.parent / "journal" / f"{session_id}.journal").exists()
+def ended_without_saying(reader: Reader, session_id: str) -> str:
+    """How a session stands whose root span is in no batch: `live`, `killed` or `unknown`."""
+    journal = journal_of(reader.spool, session_id)
+    if journal is None or not journal.exists():
+        return "unknown"
+    return "live" if is_held(journal) else "killed"

@@ -23,8 +23,8 @@ class FlatRow:
         count: how many spans.
         total_ns: time in them; at least, where some have no end.
         self_ns: the part of it that no scope below accounts for.
-        mean_ns, p50_ns, p95_ns, p99_ns: of the spans that have an end, if any has; the percentiles are durations that
-            occurred.
+        mean_ns: of the spans that have an end, if any has.
+        p50_ns, p95_ns, p99_ns: durations that occurred; None where no span has an end.
         share: of the time of all roots, the part that is spent in this path itself; scopes that ran beside each other
             share the time of the one around them.
         unfinished_count: spans without an end.
@@ -35,9 +35,9 @@ class FlatRow:
     total_ns: int
     self_ns: int
     mean_ns: float
-    p50_ns: int
-    p95_ns: int
-    p99_ns: int
+    p50_ns: int | None
+    p95_ns: int | None
+    p99_ns: int | None
     share: float
     unfinished_count: int
 
@@ -112,7 +112,7 @@ def _longer(path: tuple[str, ...], name: str) -> tuple[str, ...]:
 
 def _row(place: Place, whole_ns: int) -> FlatRow:
     scope = place.scope
-    p50_ns, p95_ns, p99_ns = scope.percentiles_ns(0.5, 0.95, 0.99)
+    p50_ns, p95_ns, p99_ns = scope.percentiles_ns(0.5, 0.95, 0.99) if scope.walls_ns else (None, None, None)
     return FlatRow(
         path=place.path,
         count=scope.count,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cirron.spool.problem import Problem
 from cirron.spool.reader import Reader
-from cirron.spool.records import LeanBatch
+from cirron.spool.records import ATTR_INTERRUPTED, LeanBatch
 from cirron.spool.runs import Run
 from cirron.tree.outline import ANY_TIME_NS, Outline
 from cirron.tree.run_outline import OpenSpans, Shape, together
@@ -42,7 +42,7 @@ class ReadingAlong:
         for session_id, outline in self._outlines.items():
             spans = list(self._open_spans(session_id))
             outline.add_open(spans)
-            open_ids.extend(span.id for span in spans)
+            open_ids.extend(span.id for span in spans if ATTR_INTERRUPTED not in span.attrs)
         self.is_live = bool(open_ids)
         self._read_new()
         for outline in self._outlines.values():

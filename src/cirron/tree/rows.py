@@ -239,6 +239,7 @@ def _spread(scope: Scope, uneven_from_ns: float) -> Iterator[Fact]:
 def _statistics(scope: Scope) -> Iterator[Fact]:
     if scope.count > 1:
         yield _aligned("mean", scope.mean_ns)
+    if scope.count > 1 and scope.walls_ns:
         yield _aligned("p95", scope.percentiles_ns(0.95)[0])
 
 

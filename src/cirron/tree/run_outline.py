@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from cirron.spool.reader import Reader
-from cirron.spool.records import Counters, LeanBatch, LeanSpan, Span, TimesBatch
+from cirron.spool.records import ATTR_INTERRUPTED, Counters, LeanBatch, LeanSpan, Span, TimesBatch
 from cirron.spool.runs import Run
 from cirron.tree.outline import Outline
 from cirron.tree.scope import FEW, Scope
@@ -73,7 +73,10 @@ def outline_run(
         if batch.counters is not None:
             lost.setdefault(session_id, batch.counters)  # the newest batch has the totals
     for session_id, outline in outlines.items():
-        outline.finish(now_ns if session_id in live else 0)
+        if session_id in live:
+            outline.settle(now_ns)  # what still lacks its parent will have it in a moment
+        else:
+            outline.finish()
     left_out_count = sum(outline.left_out_count for outline in outlines.values())
     top = together(run, {session_id: outline.top for session_id, outline in outlines.items()})
     return RunOutline(
@@ -89,9 +92,10 @@ def _outline(session_id: str, shape: Shape) -> Outline:
 
 
 def _add_open(outline: Outline, spans: Iterable[Span | LeanSpan]) -> bool:
+    """Count what is open; whether the session lives."""
     found = list(spans)
     outline.add_open(found)
-    return bool(found)
+    return any(ATTR_INTERRUPTED not in span.attrs for span in found)
 
 
 def together(run: Run, tops: dict[str, Scope]) -> Scope:

@@ -115,10 +115,14 @@ class Scope:
         return totals_ns[id(self)]
 
     def percentiles_ns(self, *shares: float) -> list[int]:
-        """For each share, such as 0.95, the duration that so many of the spans do not exceed."""
+        """For each share, such as 0.95, the duration that so many of the spans that ended do not exceed.
+
+        Raises:
+            ValueError: none has ended.
+        """
         walls_ns = sorted(self.walls_ns)
         if not walls_ns:
-            return [0] * len(shares)
+            raise ValueError("no span has ended, so there is no duration to tell")
         return [walls_ns[max(0, math.ceil(len(walls_ns) * share) - 1)] for share in shares]
 
     def scopes(self) -> Iterator[Scope]:
