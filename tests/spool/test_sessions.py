@@ -1,5 +1,6 @@
 """A session's summary says who recorded, when, how much, and how it ended."""
 
+import fcntl
 from pathlib import Path
 
 from cirron.spool import sessions
