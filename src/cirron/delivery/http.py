@@ -6,6 +6,7 @@ import contextlib
 import importlib
 import os
 import socket
+import sys
 import threading
 import time
 import zlib
@@ -166,9 +167,7 @@ class HttpTransport:
             return Failed(readable(self._scrub(self._why(error))))
 
     def _why(self, error: Exception) -> str:
-        import httpx
-
-        if self._timeout_s is not None and (self._timed_out or isinstance(error, httpx.TimeoutException)):
+        if self._timeout_s is not None and (self._timed_out or _is_timeout(error)):
             return f"timed out after {self._timeout_s * 1000:.0f}ms"
         return "interrupted before the server answered" if self._interrupted else _said(error)
 
@@ -284,6 +283,11 @@ class _Pieces:
         except OSError as error:
             self.error = error
             raise
+
+
+def _is_timeout(error: Exception) -> bool:
+    library = sys.modules.get("httpx")  # what cannot be imported has raised something else
+    return library is not None and isinstance(error, library.TimeoutException)
 
 
 def _said(error: Exception) -> str:
