@@ -165,7 +165,29 @@ Scope* allocate() {
 // Nobody can leave the scope any more: it ends here. An exception may be on its way.
 void abandon(Scope* self) {
     ErrorAside aside;
-    while (self->open.frame != nullptr) leave(self, Py_None);
+    PyObject* error = aside.type() == nullptr ? Py_None : aside.type();
+    while (self->open.frame != nullptr) leave(self, error);
+}
+
+// ---- what the hooks ask of a scope that they have entered once ----------------------------------------------------
+
+PyObject* scope_cancel(PyObject* object, PyObject*) {
+    Scope* self = as_scope(object);
+    Recorder* recorder = self->open.recorder();
+    if (recorder == nullptr) Py_RETURN_TRUE;
+    if (self->open.frame->used_as_parent) Py_RETURN_FALSE;
+    Frame* frame = std::exchange(self->open, {}).frame;
+    guarded(recorder, "scope cancel", [&] { recorder->cancel(frame); });
+    Py_RETURN_TRUE;
+}
+
+PyObject* scope_rename(PyObject* object, PyObject* name) {
+    Scope* self = as_scope(object);
+    Recorder* recorder = self->open.recorder();
+    if (recorder != nullptr && PyUnicode_Check(name)) {
+        guarded(recorder, "scope rename", [&] { recorder->rename(self->open.frame, name); });
+    }
+    Py_RETURN_NONE;
 }
 
 void scope_dealloc(PyObject* object) {
@@ -314,6 +336,8 @@ PyTypeObject g_with_method_type = [] {
 
 PyMethodDef g_scope_methods[] = {
     {"_again", scope_again, METH_NOARGS, nullptr},
+    {"_cancel", scope_cancel, METH_NOARGS, nullptr},
+    {"_rename", scope_rename, METH_O, nullptr},
     {nullptr, nullptr, 0, nullptr},
 };
 
