@@ -37,7 +37,7 @@ for x, _ in loader:
     model(x)
     break
 try:
-    for x, _ in loader:
+    for _ in loader:
         raise ValueError
 except ValueError:
     pass

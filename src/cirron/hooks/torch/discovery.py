@@ -28,6 +28,7 @@ LOOK_EVERY_NS = 100_000_000  # patching makes the interpreter forget a thousand 
 NO_FORWARD_IN = (FORWARD, BACKWARD)  # in a backward pass checkpoints call modules again
 
 _Module = torch.nn.Module
+_current_graph_task = torch._C._current_graph_task_id
 
 
 class Discovery:
@@ -44,6 +45,7 @@ class Discovery:
         self.is_over = False
         self.original = _Module.__dict__["__call__"]
         self._target = target
+        self._scope_unless = target.scope_unless
         self._here = here
         self._patches = Patches()
         self._look = _call_while_looking(self)
@@ -138,18 +140,28 @@ def _call_while_looking(discovery: Discovery) -> Any:
 def _call_of(kind: type[Any], discovery: Discovery) -> Any:
     """What a class gets as `__call__`, in place of its own or of what it inherits."""
     own = vars(kind).get("__call__")
-    scope_for = discovery.scope_for
+    return _inherited_call(kind, discovery) if own is None else _own_call(own, discovery)
 
-    def inherited(module: Any, *args: Any, **kwargs: Any) -> Any:
-        return super(kind, module).__call__(*args, **kwargs)
 
-    call = inherited if own is None else own
-
-    @functools.wraps(discovery.original if own is None else own)
+def _own_call(own: Any, discovery: Discovery) -> Any:
+    @functools.wraps(own)
     def call_module(module: Any, *args: Any, **kwargs: Any) -> Any:
-        if is_dynamo_compiling() or discovery.is_over or (scope := scope_for(module)) is None:
-            return call(module, *args, **kwargs)
+        if is_dynamo_compiling() or (scope := discovery.scope_for(module)) is None:
+            return own(module, *args, **kwargs)
         with scope:
-            return call(module, *args, **kwargs)
+            return own(module, *args, **kwargs)
+
+    return call_module
+
+
+def _inherited_call(kind: type[Any], discovery: Discovery) -> Any:
+    """Asks the next class at each call, whose `__call__` may be another by then: tracers replace it for a while."""
+
+    @functools.wraps(discovery.original)
+    def call_module(module: Any, *args: Any, **kwargs: Any) -> Any:
+        if is_dynamo_compiling() or (scope := discovery.scope_for(module)) is None:
+            return super(kind, module).__call__(*args, **kwargs)
+        with scope:
+            return super(kind, module).__call__(*args, **kwargs)
 
     return call_module
