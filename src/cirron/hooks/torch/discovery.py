@@ -68,7 +68,10 @@ class Discovery:
         if not self.is_looking and not self.is_over:
             self.is_looking = True
             self._looked_ns = time.monotonic_ns()
-            self.original = _Module.__dict__["__call__"]
+            if (
+                _Module.__dict__["__call__"] is not self._look
+            ):  # as it is after its time, see `scope_while_looking`
+                self.original = _Module.__dict__["__call__"]
             _Module.__call__ = self._look  # type: ignore[method-assign]
 
     def look_now_and_then(self) -> None:

@@ -53,9 +53,11 @@ class LoaderHooks:
             try:
                 iterator = original(loader)
             except BaseException as error:
-                traversal.close(error)
+                if traversal is not None:
+                    traversal.close(error)
                 raise
-            self._attach(traversal, iterator)
+            if traversal is not None:
+                self._attach(traversal, iterator)
             return iterator
 
         return begin_loop
@@ -65,9 +67,10 @@ class LoaderHooks:
         def next_batch(iterator: Any) -> Any:
             traversal = iterator.__dict__.get(_KEY)
             if traversal is None or not traversal.records_into(self._target):
-                traversal = self._attach(self._begin(None), iterator)
-            load = traversal.next_step()
-            if load is None:
+                traversal = self._begin(None)
+                if traversal is not None:
+                    self._attach(traversal, iterator)
+            if traversal is None or (load := traversal.next_step()) is None:
                 return original(iterator)
             try:
                 batch = original(iterator)
@@ -79,7 +82,15 @@ class LoaderHooks:
 
         return next_batch
 
-    def _begin(self, loader: Any) -> Traversal:
+    def _begin(self, loader: Any) -> Traversal | None:
+        """None if the loader, which may be of any class of the user's, does not let itself be followed."""
+        try:
+            return self._begin_traversal(loader)
+        except Exception as error:  # noqa: BLE001 - the user's own loop goes on
+            self._target.faults.note("hooks.torch", error, "a loop over a loader is not recorded")
+            return None
+
+    def _begin_traversal(self, loader: Any) -> Traversal:
         for each in self._under_way():
             if each.is_abandoned() or (loader is not None and each.is_of(loader)):
                 each.close()
@@ -91,10 +102,12 @@ class LoaderHooks:
         return traversal
 
     @staticmethod
-    def _attach(traversal: Traversal, iterator: Any) -> Traversal:
-        iterator.__dict__[_KEY] = traversal
-        traversal.attach(iterator)
-        return traversal
+    def _attach(traversal: Traversal, iterator: Any) -> None:
+        if isinstance(iterator, dataloader._BaseDataLoaderIter):
+            iterator.__dict__[_KEY] = traversal
+            traversal.attach(iterator)
+        else:  # some other library's, of whose batches we will not hear
+            traversal.forget()
 
     def _under_way(self) -> list[Traversal]:
         found = (each() for each in self._here.traversals)

@@ -119,6 +119,12 @@ class Traversal:
         self.is_over = True
         self._close(error)
 
+    def forget(self) -> None:
+        """As if it had not begun."""
+        if self._unit is not None and self._unit._cancel():
+            self._unit = None
+        self.close()
+
     def _open_unit(self) -> None:
         if self._unit_is is not None:
             self._unit = self._target.scope(*self._unit_is)
