@@ -2,7 +2,7 @@
 
 import pytest
 
-from cirron._recorder import innermost, mark, scope, scope_unless, set_default
+from cirron._recorder import epochs, innermost, mark, scope, scope_unless, set_default
 from support.recorders import tree
 
 
@@ -53,6 +53,17 @@ class TestScopeUnless:
 
     def test_gives_none_without_a_session(self):
         assert scope_unless("forward", (), ()) is None
+
+
+    def test_an_epoch_and_one_of_the_users_loop_are_siblings(self, session):
+        with scope_unless("epoch", (), (), 0), scope("step"):
+            assert list(epochs([1])) == [1]
+        assert session.picture() == tree("""
+            cirron.session
+              epoch[0]
+                step
+              epoch[0]
+        """)
 
 
 class TestCancel:

@@ -53,6 +53,8 @@ def scope_unless(
 ) -> Scope | None:
     """A scope, or None where `innermost(names)` is one of `unless`, and where nothing is recorded.
 
+    One with the name `epoch` opens beside other epochs, like those of `epochs`.
+
     Raises:
         TypeError: `unless` or `names` is no tuple of str.
     """

@@ -423,7 +423,10 @@ PyObject* make_scope_unless(RecorderObject* bound, PyObject* const* args, Py_ssi
         if (PyUnicode_Compare(PyTuple_GET_ITEM(unless, i), found) == 0) Py_RETURN_NONE;
     }
     PyObject* const given[] = {args[0], count == 4 ? args[3] : Py_None};
-    return make_scope(bound, given, count == 4 ? 2 : 1, nullptr);
+    PyObject* scope = make_scope(bound, given, count == 4 ? 2 : 1, nullptr);
+    bool is_epoch = PyUnicode_Check(args[0]) && PyUnicode_CompareWithASCIIString(args[0], "epoch") == 0;
+    if (scope != nullptr && is_epoch) make_epoch(scope);
+    return scope;
 }
 
 PyObject* default_recorder_object() { return g_default_object; }

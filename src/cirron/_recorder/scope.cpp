@@ -23,6 +23,7 @@ struct Scope {
     PyObject* name;         // owned
     int64_t index;
     bool has_index;
+    bool is_epoch;
     bool needs_values;                // true when `values` was allocated
     OpenFrame open;                   // the innermost
     std::vector<OpenFrame>* earlier;  // owned; those still open when the scope was entered again, or null
@@ -75,6 +76,7 @@ PyObject* enter(Scope* self) {
             opening.name = recorder->names().number_of(self->name);
             opening.index = self->index;
             opening.has_index = self->has_index;
+            opening.is_epoch = self->is_epoch;
             if (self->keys == nullptr && opening.name != 0) [[likely]] {
                 open_frame(self, recorder, opening);
             } else {
@@ -155,6 +157,7 @@ Scope* allocate() {
     self->bound = nullptr;
     self->name = nullptr;
     self->has_index = false;
+    self->is_epoch = false;
     self->needs_values = false;
     self->open.frame = nullptr;
     self->earlier = nullptr;
@@ -386,6 +389,8 @@ PyObject* make_scope(RecorderObject* bound, PyObject* const* args, Py_ssize_t co
     }
     return reinterpret_cast<PyObject*>(self);
 }
+
+void make_epoch(PyObject* scope) { as_scope(scope)->is_epoch = true; }
 
 int init_scope_type(PyObject* module) {
     g_name_parameter = PyUnicode_InternFromString("name");

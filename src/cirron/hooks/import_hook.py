@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from collections.abc import Callable, Sequence
-from importlib.abc import MetaPathFinder
-from importlib.machinery import ModuleSpec
-from types import ModuleType
+
+TYPE_CHECKING = False  # as in cirron.instance
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from importlib.machinery import ModuleSpec
+    from types import ModuleType
 
 
-class ImportHook(MetaPathFinder):
-    """Waits for modules that are not imported yet; it stands in `sys.meta_path` as long as it waits for any."""
+class ImportHook:
+    """Waits for modules that are not imported yet; it stands in `sys.meta_path` as long as it waits for any.
+
+    It is a finder without the base class of finders, whose module takes longer to import than all of ours.
+    """
 
     def __init__(self) -> None:
         self._waiting: dict[str, Callable[[], None]] = {}

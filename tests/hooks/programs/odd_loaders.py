@@ -42,7 +42,7 @@ class Listed(DataLoader):
 
 for x in Moved(numbers(), batch_size=4):
     model(x)
-for x in Listed(numbers()):
+for x, _ in Listed(numbers()):
     model(x)
 batches = []
 thread = threading.Thread(target=lambda: batches.extend(DataLoader(numbers(), batch_size=4)))

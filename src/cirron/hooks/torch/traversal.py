@@ -127,8 +127,10 @@ class Traversal:
 
     def _open_unit(self) -> None:
         if self._unit_is is not None:
-            self._unit = self._target.scope(*self._unit_is)
-            self._unit.__enter__()
+            name, index = self._unit_is
+            self._unit = self._target.scope_unless(name, (), (), index)
+            if self._unit is not None:
+                self._unit.__enter__()
 
     def _close(self, error: BaseException | None) -> None:
         kind = type(error) if error is not None else None
