@@ -54,7 +54,6 @@ class TestScopeUnless:
     def test_gives_none_without_a_session(self):
         assert scope_unless("forward", (), ()) is None
 
-
     def test_an_epoch_and_one_of_the_users_loop_are_siblings(self, session):
         with scope_unless("epoch", (), (), 0), scope("step"):
             assert list(epochs([1])) == [1]
