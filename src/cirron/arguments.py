@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from cirron.hooks import KNOWN
 from cirron.settings import check, checked
 
 
@@ -18,10 +19,10 @@ def check_profile(config: object, frameworks: object, snapshots: object, enabled
         raise _wrong_type("config", config, "a dict of settings by name, or None")
     if not isinstance(enabled, bool):
         raise _wrong_type("enabled", enabled, "True or False")
-    if _names("frameworks", frameworks):
-        raise ValueError(
-            f"frameworks={frameworks!r}: this version has hooks for none; accepted are None and []"
-        )
+    for name in _names("frameworks", frameworks):
+        if name not in KNOWN:
+            known = ", ".join(map(repr, KNOWN))
+            raise ValueError(f"frameworks={frameworks!r}: accepted are None, and a list of any of {known}")
     if snapshots is not None:
         raise ValueError(f"snapshots={snapshots!r}: this version takes none; accepted is None")
 

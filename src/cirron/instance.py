@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from cirron._recorder import Recorder
     from cirron._recorder.idle import AnyScope
+    from cirron.hooks import Target
     from cirron.recording import Recording
     from cirron.settings import Settings
     from cirron.workers import Lineage
@@ -51,8 +52,9 @@ class Profiler:
 
     @property
     def installed_hooks(self) -> list[str]:
-        """The frameworks that open scopes by themselves."""
-        return []
+        """The frameworks that open scopes in this session by themselves."""
+        installed: list[str] = self._owner._health_of(self._recording)["frameworks_installed"]
+        return installed
 
     @property
     def platform_context(self) -> dict[str, str | None]:
@@ -138,6 +140,7 @@ class Cirron:
         self._faults = Faults()
         self._profiler: Profiler | None = None
         self._recording: Recording | None = None  # of the latest session, which may be over
+        self._frameworks: Sequence[str] | None = ()  # to hook; None for all there are
         self._exit_hook = AtExit(self._at_exit)
         _instances.add(self)
 
@@ -164,6 +167,7 @@ class Cirron:
             if self._is_parents:
                 self._profiler = None
             if self._profiler is None:
+                self._frameworks = frameworks
                 self._profiler = self._begin(
                     lambda faults: _start(given, self._lineage(), faults) if enabled else None
                 )
@@ -238,7 +242,37 @@ class Cirron:
             self._faults.note("profile", error, NOT_STARTED)
         self._record_into(self._recording.recorder if self._recording is not None else None)
         self._exit_hook.register()
+        self._hook_frameworks()
         return Profiler(self, self._recording)
+
+    def _hook_frameworks(self) -> None:
+        if self._recording is None or self._frameworks == ():
+            return
+        from cirron import hooks
+
+        try:
+            hooks.claim(self, self._target(), self._frameworks)
+        except Exception as error:  # noqa: BLE001 - no memory, or what we call has been replaced
+            self._faults.note("hooks", error, "no framework is hooked")
+
+    def _unhook_frameworks(self) -> None:
+        hooks = sys.modules.get("cirron.hooks")
+        if hooks is not None:
+            hooks.release(self)
+
+    def _target(self) -> Target:
+        """Where hooks record for this instance."""
+        from cirron.hooks import Target
+
+        return Target(self.scope, self._scope_unless, self._innermost, self._faults)
+
+    def _scope_unless(self, *name_and_where: Any) -> AnyScope | None:
+        recorder = self._recorder
+        return None if recorder is None else recorder.scope_unless(*name_and_where)
+
+    def _innermost(self, names: tuple[str, ...]) -> str | None:
+        recorder = self._recorder
+        return None if recorder is None else recorder.innermost(names)
 
     def _begin_as_worker(self) -> None:
         """Begin a session of this process with the settings of its parent's; without any, nothing happens."""
@@ -279,6 +313,7 @@ class Cirron:
     def _end(self, profiler: Profiler, ended: str) -> None:
         with self._lock:
             if profiler is self._profiler:
+                self._unhook_frameworks()
                 self._profiler = None
                 self._exit_hook.cancel()
                 self._record_into(None)
@@ -292,7 +327,9 @@ class Cirron:
         self._faults = Faults()
 
     def _health_of(self, recording: Recording | None) -> dict[str, Any]:
-        return vitals(recording, self._faults)
+        hooks = sys.modules.get("cirron.hooks")
+        is_current = recording is not None and recording is self._recording
+        return vitals(recording, self._faults, hooks.state(self) if hooks is not None and is_current else {})
 
     def _record_into(self, recorder: Recorder | None) -> None:
         """Tell those who have to know where this instance records from now on; nobody but itself has to."""

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
+    from cirron.hooks import Target
     from cirron.settings import Settings
     from cirron.workers import Announcement
 
@@ -23,6 +24,11 @@ class _Default(Cirron):
     def __init__(self) -> None:
         self._set_up({})
         self._announcement: Announcement | None = None
+
+    def _target(self) -> Target:
+        from cirron.hooks import Target
+
+        return Target(_recorder.scope, _recorder.scope_unless, _recorder.innermost, self._faults)
 
     def _record_into(self, recorder: _recorder.Recorder | None) -> None:
         _recorder.set_default(recorder)
@@ -93,7 +99,8 @@ def profile(
             `deployment_id`, `output_dir`, `output`, `flush_interval`, `spool_max_bytes` (beyond it the oldest
             batches go; 1 GiB by default), `ring_marks` (marks a thread holds until they are written),
             `batch_max_bytes` and `fsync` (batches survive a power failure, and cost more).
-        frameworks: frameworks to hook into; this version has none, so None or `[]`.
+        frameworks: frameworks that shall open scopes by themselves, such as `["torch"]`; all that are known by
+            default, whether they are imported before this call or after it. `[]` for none.
         snapshots: tensor snapshots; this version has none, so None.
         flush_interval: seconds between two writes to the spool, 1.0 by default.
         enabled: False for a handle on which everything does nothing, at almost no cost.
@@ -137,7 +144,8 @@ def health() -> dict[str, Any]:
     """A snapshot of the recorder's state, good for a health check: it never raises.
 
     Beyond what is at work (`enabled`, `transport`, `session_id`, `spool_dir`, `journal`, `threads`, and
-    `degraded`, which says why nothing is sent any more) it counts all that was lost or failed:
+    `degraded`, which says why nothing is sent any more) and what is hooked (`frameworks_installed`; in
+    `frameworks_failed` why others are not) it counts all that was lost or failed:
     `mark_drop_count`, `span_drop_count` and `drops_by_thread` (a ring was full), `scope_drop_count` (nested
     too deep), `mark_reject_count` (values that no mark can hold), `spool_drop_count` (batches that the
     spool's cap removed, with `spool_drop_span_count` and `spool_drop_mark_count`), `sink_drop_count` (batches

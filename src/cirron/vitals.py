@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 AT_REST: dict[str, Any] = {
     "enabled": False,
     "frameworks_installed": [],
+    "frameworks_failed": {},
     "transport": "file_only",
     "scope_depth": 0,
     "mark_drop_count": 0,
@@ -40,14 +41,20 @@ AT_REST: dict[str, Any] = {
 }
 
 
-def vitals(recording: Recording | None, faults: Faults) -> dict[str, Any]:
-    """A snapshot of a session's state, of no session, or of one that is over; never raises."""
+def vitals(recording: Recording | None, faults: Faults, hooks: dict[str, Any]) -> dict[str, Any]:
+    """A snapshot of a session's state, of no session, or of one that is over; never raises.
+
+    Args:
+        recording: the session, or None.
+        faults: what went wrong in it.
+        hooks: the state of its hooks.
+    """
     facts = _facts(recording, faults) if recording is not None else {}
     errors = dict(facts.get("internal_errors", {}))
     for place, count in faults.counts().items():
         errors[place] = errors.get(place, 0) + count
     enabled = recording is not None and recording.recorder is not None
-    return {**AT_REST, **facts, "enabled": enabled, "internal_errors": errors}
+    return {**AT_REST, **facts, **hooks, "enabled": enabled, "internal_errors": errors}
 
 
 def _facts(recording: Recording, faults: Faults) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import cirron as ci
 DOCUMENTED = {
     "enabled": bool,
     "frameworks_installed": list,
+    "frameworks_failed": dict,
     "transport": str,
     "scope_depth": int,
     "mark_drop_count": int,

@@ -123,13 +123,15 @@ class TestArguments:
         ci.shutdown()
         ci.profile(frameworks=[], output=["spool"])
         ci.shutdown()
+        ci.profile(frameworks=["torch"])
+        ci.shutdown()
 
     @pytest.mark.parametrize(
         ("arguments", "message"),
         [
             (
-                {"frameworks": ["torch"]},
-                "frameworks=['torch']: this version has hooks for none; accepted are None",
+                {"frameworks": ["torch", "jax"]},
+                "frameworks=['torch', 'jax']: accepted are None, and a list of any of 'torch'",
             ),
             ({"snapshots": "stats"}, "snapshots='stats': this version takes none; accepted is None"),
             (

@@ -185,7 +185,7 @@ class Images(Dataset):
     def __getitem__(self, index):
         with ci.scope("decode", index): return torch.zeros(2)
 if __name__ == "__main__":
-    ci.profile()
+    ci.profile(frameworks=[])
     for batch in DataLoader(Images(), batch_size=2, num_workers=2, multiprocessing_context="{method}"): pass
 """
 

@@ -21,10 +21,12 @@ __all__ = [
     "batches",
     "call_in_main_thread",
     "epochs",
+    "innermost",
     "mark",
     "peek",
     "recover",
     "scope",
+    "scope_unless",
     "set_default",
     "set_starter",
 ]
@@ -93,6 +95,16 @@ def epochs(iterable: Iterable[Any]) -> Loop:
 def batches(iterable: Iterable[Any]) -> Loop:
     """The same items."""
     return Loop(iterable)
+
+
+def innermost(names: tuple[str, ...]) -> None:
+    """None, as no scope is open."""
+
+
+def scope_unless(
+    name: str, unless: tuple[str, ...], names: tuple[str, ...], index: int | None = None, /
+) -> None:
+    """None, as nothing is recorded."""
 
 
 def recover(journal_path: str, spool_dir: str, fsync: bool = False) -> NoReturn:

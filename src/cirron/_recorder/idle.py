@@ -22,6 +22,8 @@ class AnyScope(Protocol):
         /,
     ) -> None: ...
     def __call__(self, function: F, /) -> F: ...
+    def _cancel(self) -> bool: ...
+    def _rename(self, name: str, /) -> None: ...
 
 
 class IdleScope:
@@ -41,6 +43,11 @@ class IdleScope:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None: ...
+
+    def _cancel(self) -> bool:
+        return True
+
+    def _rename(self, name: str) -> None: ...
 
     def __call__(self, function: F) -> F:
         from cirron._recorder.decorate import decorate

@@ -166,7 +166,8 @@ struct Frame {
     uint64_t overhead_ns;
     uint32_t attr_capacity;
     bool used_as_parent;
-    bool is_ghost;  // of a scope too deep to be kept: on no stack, never recorded
+    bool is_ghost;         // of a scope too deep to be kept: on no stack, never recorded
+    bool parent_was_used;  // as a parent, before this frame
     char attrs[];
 };
 static_assert(sizeof(Frame) == 104);

@@ -16,6 +16,11 @@ PyObject* mark(PyObject*, PyObject* const* args, Py_ssize_t count, PyObject* key
 PyObject* epochs(PyObject*, PyObject* iterable) { return make_loop(nullptr, iterable, true); }
 PyObject* batches(PyObject*, PyObject* iterable) { return make_loop(nullptr, iterable, false); }
 
+PyObject* innermost(PyObject*, PyObject* names) { return find_innermost(nullptr, names); }
+PyObject* scope_unless(PyObject*, PyObject* const* args, Py_ssize_t count) {
+    return make_scope_unless(nullptr, args, count);
+}
+
 template <typename Function>
 PyCFunction function(Function pointer) {
     return reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(pointer));
@@ -30,6 +35,8 @@ PyMethodDef g_functions[] = {
      "epochs($module, iterable, /)\n--\n\nOpen an `epoch` scope for each item of `iterable`."},
     {"batches", batches, METH_O,
      "batches($module, iterable, /)\n--\n\nOpen a `batch` scope for each item of `iterable`."},
+    {"innermost", innermost, METH_O, nullptr},
+    {"scope_unless", function(scope_unless), METH_FASTCALL, nullptr},
     {"set_default", set_default, METH_O, nullptr},
     {"set_starter", set_starter, METH_O, nullptr},
     {"arm_starter", arm_starter, METH_NOARGS, nullptr},

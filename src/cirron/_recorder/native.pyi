@@ -23,6 +23,10 @@ class Scope:
         traceback: TracebackType | None,
     ) -> None: ...
     def __call__(self, function: F) -> F: ...
+    def _cancel(self) -> bool:
+        """Of a scope that is open: as if it had never been entered. False when something was recorded in it."""
+    def _rename(self, name: str) -> None:
+        """Of a scope that is open: it has this name instead."""
 
 @final
 class Loop(Generic[T]):
@@ -37,6 +41,23 @@ def scope(name: str, index: int | None = None, **attrs: Any) -> Scope: ...
 def mark(name: str, value: Any, kind: str = "point", **attrs: Any) -> None: ...
 def epochs(iterable: Iterable[T]) -> Loop[T]: ...
 def batches(iterable: Iterable[T]) -> Loop[T]: ...
+def innermost(names: tuple[str, ...]) -> str | None:
+    """Of these names, the one that the innermost open scope of this thread or task has that has one of them.
+
+    Raises:
+        TypeError: it is no tuple of str.
+    """
+
+def scope_unless(
+    name: str, unless: tuple[str, ...], names: tuple[str, ...], index: int | None = None, /
+) -> Scope | None:
+    """A scope, or None where `innermost(names)` is one of `unless`, and where nothing is recorded.
+
+    One with the name `epoch` opens beside other epochs, like those of `epochs`.
+
+    Raises:
+        TypeError: `unless` or `names` is no tuple of str.
+    """
 
 class ThreadCounters(TypedDict):
     """What the ring of a thread that lives has dropped; what got into no ring is in the totals only."""
@@ -113,6 +134,10 @@ class Recorder:
     def mark(self, name: str, value: Any, kind: str = "point", **attrs: Any) -> None: ...
     def epochs(self, iterable: Iterable[T]) -> Loop[T]: ...
     def batches(self, iterable: Iterable[T]) -> Loop[T]: ...
+    def innermost(self, names: tuple[str, ...]) -> str | None: ...
+    def scope_unless(
+        self, name: str, unless: tuple[str, ...], names: tuple[str, ...], index: int | None = None, /
+    ) -> Scope | None: ...
     def set_overhead(self, scope_ns: int, mark_ns: int) -> None:
         """What one scope and one mark cost, for the `cirron.overhead_ns` marks."""
     def wait(self, timeout_s: float) -> bool:

@@ -96,8 +96,11 @@ int init_recovered_type(PyObject* module);
 int init_passage_type(PyObject* module);
 
 PyObject* make_scope(RecorderObject* bound, PyObject* const* args, Py_ssize_t count, PyObject* keywords);
+void make_epoch(PyObject* scope);  // beside other epochs, like those of a loop
 PyObject* make_mark(RecorderObject* bound, PyObject* const* args, Py_ssize_t count, PyObject* keywords);
 PyObject* make_loop(RecorderObject* bound, PyObject* iterable, bool is_epoch);
+PyObject* find_innermost(RecorderObject* bound, PyObject* names);
+PyObject* make_scope_unless(RecorderObject* bound, PyObject* const* args, Py_ssize_t count);
 PyObject* set_default(PyObject* module, PyObject* recorder);
 PyObject* call_in_main_thread(PyObject* module, PyObject* function);
 PyObject* recover(PyObject* module, PyObject* args, PyObject* keywords);

@@ -295,6 +295,17 @@ uint32_t Recorder::depth() {
     return stack == nullptr ? 0 : stack->depth;
 }
 
+PyObject* Recorder::innermost(PyObject* const* names, Py_ssize_t count) {
+    Stack* stack = stack_here();
+    for (uint32_t i = stack == nullptr ? 0 : stack->depth; i-- > 0;) {
+        uint32_t name = stack->frames[i]->name;
+        for (Py_ssize_t k = 0; name != 0 && k < count; ++k) {
+            if (names_->number_of(names[k]) == name) return names[k];
+        }
+    }
+    return nullptr;
+}
+
 // ---- scopes and marks ---------------------------------------------------------------------------------------------
 
 Frame* Recorder::open(const Opening& opening, uint64_t ticks) {
@@ -322,7 +333,7 @@ Frame* Recorder::open(const Opening& opening, uint64_t ticks) {
     frame->overhead_ns = scope_overhead_ns_;
     frame->used_as_parent = false;
     frame->is_ghost = false;
-    if (stack->depth > 0) stack->frames[stack->depth - 1]->used_as_parent = true;
+    frame->parent_was_used = stack->depth > 0 && std::exchange(stack->frames[stack->depth - 1]->used_as_parent, true);
     stack->push(frame);
     frame->closed_at.store(kFrameOpen, std::memory_order_release);
     return frame;
@@ -402,7 +413,12 @@ bool Recorder::close_and_reopen(Frame* frame, uint64_t ticks, int64_t index) {
 
 void Recorder::cancel(Frame* frame) {
     frame->closed_at.store(kFrameFree, std::memory_order_relaxed);
-    if (frame->stack != nullptr && !frame->is_ghost) frame->stack->remove(frame);
+    Stack* stack = frame->is_ghost ? nullptr : frame->stack;
+    if (stack != nullptr) {
+        if (stack->depth > 1 && stack->frames[stack->depth - 1] == frame)
+            stack->frames[stack->depth - 2]->used_as_parent = frame->parent_was_used;
+        stack->remove(frame);
+    }
     give_back_frame(here(), frame);
 }
 

@@ -92,6 +92,8 @@ class Recorder {
     // One more attribute for an open scope, if its frame has room.
     void add_attr(Frame* frame, PyObject* key, const Scalar& value);
     uint32_t depth();
+    // Of `count` names, the one that the innermost scope here has that has one of them; null when none does. Borrowed.
+    PyObject* innermost(PyObject* const* names, Py_ssize_t count);
     // Of the calling thread or task; null when memory is out.
     Stack* stack_here() { return here()->stack; }
 

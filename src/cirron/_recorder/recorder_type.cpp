@@ -1,5 +1,7 @@
 // The Python type Recorder; see native.pyi for what each method promises.
 #define PY_SSIZE_T_CLEAN
+#include <algorithm>
+
 #include "errors.hpp"
 #include "python.hpp"
 
@@ -79,6 +81,12 @@ PyObject* recorder_mark(PyObject* self, PyObject* const* args, Py_ssize_t count,
 
 PyObject* recorder_epochs(PyObject* self, PyObject* iterable) { return make_loop(as_object(self), iterable, true); }
 PyObject* recorder_batches(PyObject* self, PyObject* iterable) { return make_loop(as_object(self), iterable, false); }
+
+PyObject* recorder_innermost(PyObject* self, PyObject* names) { return find_innermost(as_object(self), names); }
+
+PyObject* recorder_scope_unless(PyObject* self, PyObject* const* args, Py_ssize_t count) {
+    return make_scope_unless(as_object(self), args, count);
+}
 
 PyObject* recorder_set_overhead(PyObject* self, PyObject* args) {
     unsigned long long scope_ns, mark_ns;
@@ -329,6 +337,8 @@ PyMethodDef g_methods[] = {
     {"mark", method(recorder_mark), kFast, nullptr},
     {"epochs", recorder_epochs, METH_O, nullptr},
     {"batches", recorder_batches, METH_O, nullptr},
+    {"innermost", recorder_innermost, METH_O, nullptr},
+    {"scope_unless", method(recorder_scope_unless), METH_FASTCALL, nullptr},
     {"set_overhead", recorder_set_overhead, METH_VARARGS, nullptr},
     {"wait", recorder_wait, METH_O, nullptr},
     {"wake", recorder_wake, METH_NOARGS, nullptr},
@@ -368,10 +378,56 @@ PyTypeObject g_recorder_type = [] {
     return type;
 }();
 
+bool is_tuple_of_names(PyObject* names) {
+    auto is_name = [](PyObject* name) { return PyUnicode_Check(name); };
+    bool is_tuple = PyTuple_Check(names);
+    PyObject* const* items = is_tuple ? reinterpret_cast<PyTupleObject*>(names)->ob_item : nullptr;
+    if (is_tuple && std::all_of(items, items + PyTuple_GET_SIZE(names), is_name)) return true;
+    PyErr_Format(PyExc_TypeError, "expected a tuple of names, each a str, not %R", names);
+    return false;
+}
+
+// Borrowed from the tuple; null when no open scope has any of the names.
+PyObject* look_for(Recorder* recorder, PyObject* names) {
+    PyObject* found = nullptr;
+    PyObject* const* items = reinterpret_cast<PyTupleObject*>(names)->ob_item;
+    if (recorder != nullptr) {
+        guarded(recorder, "innermost", [&] { found = recorder->innermost(items, PyTuple_GET_SIZE(names)); });
+    }
+    return found;
+}
+
 // Keeps the recorder behind the default alive; g_default_recorder may be reset by a close or a fork before it is.
 PyObject* g_default_object = nullptr;
 
 }  // namespace
+
+PyObject* find_innermost(RecorderObject* bound, PyObject* names) {
+    if (!is_tuple_of_names(names)) return nullptr;
+    PyObject* found = look_for(target(bound), names);
+    return Py_NewRef(found == nullptr ? Py_None : found);
+}
+
+PyObject* make_scope_unless(RecorderObject* bound, PyObject* const* args, Py_ssize_t count) {
+    if (count != 3 && count != 4) {
+        PyErr_Format(PyExc_TypeError, "expected name, unless, names and perhaps index; got %zd arguments", count);
+        return nullptr;
+    }
+    PyObject *unless = args[1], *names = args[2];
+    if (!is_tuple_of_names(unless) || !is_tuple_of_names(names)) return nullptr;
+    Recorder* recorder;
+    if (!find_target(bound, recorder)) return nullptr;
+    if (recorder == nullptr) Py_RETURN_NONE;
+    PyObject* found = look_for(recorder, names);
+    for (Py_ssize_t i = 0; found != nullptr && i < PyTuple_GET_SIZE(unless); ++i) {
+        if (PyUnicode_Compare(PyTuple_GET_ITEM(unless, i), found) == 0) Py_RETURN_NONE;
+    }
+    PyObject* const given[] = {args[0], count == 4 ? args[3] : Py_None};
+    PyObject* scope = make_scope(bound, given, count == 4 ? 2 : 1, nullptr);
+    bool is_epoch = PyUnicode_Check(args[0]) && PyUnicode_CompareWithASCIIString(args[0], "epoch") == 0;
+    if (scope != nullptr && is_epoch) make_epoch(scope);
+    return scope;
+}
 
 PyObject* default_recorder_object() { return g_default_object; }
 

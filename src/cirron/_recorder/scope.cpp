@@ -23,6 +23,7 @@ struct Scope {
     PyObject* name;         // owned
     int64_t index;
     bool has_index;
+    bool is_epoch;
     bool needs_values;                // true when `values` was allocated
     OpenFrame open;                   // the innermost
     std::vector<OpenFrame>* earlier;  // owned; those still open when the scope was entered again, or null
@@ -75,6 +76,7 @@ PyObject* enter(Scope* self) {
             opening.name = recorder->names().number_of(self->name);
             opening.index = self->index;
             opening.has_index = self->has_index;
+            opening.is_epoch = self->is_epoch;
             if (self->keys == nullptr && opening.name != 0) [[likely]] {
                 open_frame(self, recorder, opening);
             } else {
@@ -155,6 +157,7 @@ Scope* allocate() {
     self->bound = nullptr;
     self->name = nullptr;
     self->has_index = false;
+    self->is_epoch = false;
     self->needs_values = false;
     self->open.frame = nullptr;
     self->earlier = nullptr;
@@ -165,7 +168,29 @@ Scope* allocate() {
 // Nobody can leave the scope any more: it ends here. An exception may be on its way.
 void abandon(Scope* self) {
     ErrorAside aside;
-    while (self->open.frame != nullptr) leave(self, Py_None);
+    PyObject* error = aside.type() == nullptr ? Py_None : aside.type();
+    while (self->open.frame != nullptr) leave(self, error);
+}
+
+// ---- what the hooks ask of a scope that they have entered once ----------------------------------------------------
+
+PyObject* scope_cancel(PyObject* object, PyObject*) {
+    Scope* self = as_scope(object);
+    Recorder* recorder = self->open.recorder();
+    if (recorder == nullptr) Py_RETURN_TRUE;
+    if (self->open.frame->used_as_parent) Py_RETURN_FALSE;
+    Frame* frame = std::exchange(self->open, {}).frame;
+    guarded(recorder, "scope cancel", [&] { recorder->cancel(frame); });
+    Py_RETURN_TRUE;
+}
+
+PyObject* scope_rename(PyObject* object, PyObject* name) {
+    Scope* self = as_scope(object);
+    Recorder* recorder = self->open.recorder();
+    if (recorder != nullptr && PyUnicode_Check(name)) {
+        guarded(recorder, "scope rename", [&] { recorder->rename(self->open.frame, name); });
+    }
+    Py_RETURN_NONE;
 }
 
 void scope_dealloc(PyObject* object) {
@@ -314,6 +339,8 @@ PyTypeObject g_with_method_type = [] {
 
 PyMethodDef g_scope_methods[] = {
     {"_again", scope_again, METH_NOARGS, nullptr},
+    {"_cancel", scope_cancel, METH_NOARGS, nullptr},
+    {"_rename", scope_rename, METH_O, nullptr},
     {nullptr, nullptr, 0, nullptr},
 };
 
@@ -362,6 +389,8 @@ PyObject* make_scope(RecorderObject* bound, PyObject* const* args, Py_ssize_t co
     }
     return reinterpret_cast<PyObject*>(self);
 }
+
+void make_epoch(PyObject* scope) { as_scope(scope)->is_epoch = true; }
 
 int init_scope_type(PyObject* module) {
     g_name_parameter = PyUnicode_InternFromString("name");

@@ -1,0 +1,26 @@
+"""Where the hooks of a framework record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from cirron._recorder.idle import AnyScope
+    from cirron.faults import Faults
+
+
+class Target(NamedTuple):
+    """What hooks need of the session that they record into.
+
+    Attributes:
+        scope: opens scopes, as `cirron.scope` does.
+        scope_unless: the same, where no such scope is open; see `native.pyi`.
+        innermost: tells which of some names the innermost open scope has; see there too.
+        faults: takes what goes wrong in a hook.
+    """
+
+    scope: Callable[..., AnyScope]
+    scope_unless: Callable[..., AnyScope | None]
+    innermost: Callable[[tuple[str, ...]], str | None]
+    faults: Faults

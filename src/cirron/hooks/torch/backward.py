@@ -1,0 +1,20 @@
+"""`backward`: a backward pass, through `Tensor.backward` or `torch.autograd.backward`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from cirron.hooks.torch.names import BACKWARD
+from cirron.hooks.torch.recorded import recorded
+
+if TYPE_CHECKING:
+    from cirron.hooks.patches import Patches
+    from cirron.hooks.target import Target
+
+
+def hook_backward(target: Target, patches: Patches) -> None:
+    """Have each backward pass recorded, but for one within another, as checkpointing makes them."""
+    # Tensor.backward calls it by this name too.
+    patches.set(torch.autograd, "backward", recorded(target, BACKWARD, torch.autograd.backward))

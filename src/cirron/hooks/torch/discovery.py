@@ -1,0 +1,170 @@
+"""`forward`: the outermost call of a module that has parameters, at no cost for the modules in it.
+
+Patching `torch.nn.Module.__call__` would burden every nested module. So it is patched for a few calls only, to learn
+of which classes the outermost modules are; then these classes get a `__call__` of their own. The few calls come again
+whenever modules may be new: with a loader, with an optimizer, and at times when a loop begins.
+"""
+
+from __future__ import annotations
+
+import functools
+import time
+import weakref
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch.compiler import is_dynamo_compiling
+
+from cirron.hooks.patches import Patches
+from cirron.hooks.torch.names import BACKWARD, CANONICAL, FORWARD
+
+if TYPE_CHECKING:
+    from cirron._recorder.idle import AnyScope
+    from cirron.hooks.target import Target
+    from cirron.hooks.torch.here import Here
+
+LOOK_CALLS = 8  # outermost calls without a new class, after which there is nothing more to learn
+LOOK_EVERY_NS = 100_000_000  # patching makes the interpreter forget a thousand look-ups: some 0.3 ms
+NO_FORWARD_IN = (FORWARD, BACKWARD)  # in a backward pass checkpoints call modules again
+
+_Module = torch.nn.Module
+_current_graph_task = torch._C._current_graph_task_id
+
+
+class Discovery:
+    """Finds the classes of outermost modules, and has their calls recorded.
+
+    Attributes:
+        is_looking: whether it wants to meet the outermost modules that are called.
+        is_over: whether the hooks are gone; functions that somebody has kept do nothing then.
+        original: what `torch.nn.Module.__call__` is without us.
+    """
+
+    def __init__(self, target: Target, here: Here) -> None:
+        self.is_looking = False
+        self.is_over = False
+        self.original = _Module.__dict__["__call__"]
+        self._target = target
+        self._scope_unless = target.scope_unless
+        self._here = here
+        self._patches = Patches()
+        self._look = _call_while_looking(self)
+        self._calls_left = 0
+        self._looked_ns = 0
+
+    def begin(self) -> None:
+        """Begin to record."""
+        self.look()
+
+    def end(self) -> None:
+        """Stop recording, and leave all classes as they were."""
+        self.is_over = True
+        self._stop_looking()
+        self._patches.undo()
+
+    def look(self) -> None:
+        """Learn of which classes the outermost modules are, for some calls."""
+        self._calls_left = LOOK_CALLS
+        if not self.is_looking and not self.is_over:
+            self.is_looking = True
+            self._looked_ns = time.monotonic_ns()
+            if (
+                _Module.__dict__["__call__"] is not self._look
+            ):  # as it is after its time, see `scope_while_looking`
+                self.original = _Module.__dict__["__call__"]
+            _Module.__call__ = self._look  # type: ignore[method-assign]
+
+    def look_now_and_then(self) -> None:
+        """As `look`, unless that was a moment ago."""
+        if time.monotonic_ns() - self._looked_ns > LOOK_EVERY_NS:
+            self.look()
+
+    def meet(self, module: Any) -> None:
+        """An outermost module is called, while looking."""
+        kind = type(module)
+        if kind not in self._patches and _has_parameters(module):
+            self._hook(kind)
+            self._calls_left = LOOK_CALLS
+        self._calls_left -= 1
+        if self._calls_left < 0:
+            self._stop_looking()
+        if module.training and torch.is_grad_enabled():
+            self._here.trained = weakref.ref(module)
+
+    def scope_for(self, module: Any) -> AnyScope | None:
+        """The scope for a call of a module; None for one within another."""
+        if (
+            torch._C._current_graph_task_id() != -1
+        ):  # a checkpoint, maybe in a thread of a GPU's backward pass
+            return None
+        scope = self._target.scope_unless(FORWARD, NO_FORWARD_IN, CANONICAL)
+        if scope is not None and self.is_looking:
+            self.meet(module)
+            return scope if type(module) in self._patches else None
+        return scope
+
+    def scope_while_looking(self, module: Any) -> AnyScope | None:
+        """As `scope_for`; None as well when somebody has put our patch back in place after its time."""
+        if self.is_looking:
+            return self.scope_for(module)
+        self._stop_looking()
+        return None
+
+    def _stop_looking(self) -> None:
+        self.is_looking = False
+        if _Module.__dict__["__call__"] is self._look:  # and nobody has patched it on top of us
+            _Module.__call__ = self.original  # type: ignore[method-assign]
+
+    def _hook(self, kind: type) -> None:
+        try:
+            self._patches.set(kind, "__call__", _call_of(kind, self))
+        except (TypeError, AttributeError) as error:  # a class that takes no attributes
+            self._target.faults.note("hooks.torch", error, f"no forward of {kind.__name__} is recorded")
+
+
+def _has_parameters(module: Any) -> bool:
+    """Not so a loss, or the activation that somebody applies to a result."""
+    return next(module.parameters(), None) is not None
+
+
+def _call_while_looking(discovery: Discovery) -> Any:
+    """What `torch.nn.Module` gets as `__call__` for a while."""
+
+    @functools.wraps(discovery.original)
+    def call_module(module: Any, *args: Any, **kwargs: Any) -> Any:
+        if is_dynamo_compiling() or (scope := discovery.scope_while_looking(module)) is None:
+            return discovery.original(module, *args, **kwargs)
+        with scope:
+            return discovery.original(module, *args, **kwargs)
+
+    return call_module
+
+
+def _call_of(kind: type[Any], discovery: Discovery) -> Any:
+    """What a class gets as `__call__`, in place of its own or of what it inherits."""
+    own = vars(kind).get("__call__")
+    return _inherited_call(kind, discovery) if own is None else _own_call(own, discovery)
+
+
+def _own_call(own: Any, discovery: Discovery) -> Any:
+    @functools.wraps(own)
+    def call_module(module: Any, *args: Any, **kwargs: Any) -> Any:
+        if is_dynamo_compiling() or (scope := discovery.scope_for(module)) is None:
+            return own(module, *args, **kwargs)
+        with scope:
+            return own(module, *args, **kwargs)
+
+    return call_module
+
+
+def _inherited_call(kind: type[Any], discovery: Discovery) -> Any:
+    """Asks the next class at each call, whose `__call__` may be another by then: tracers replace it for a while."""
+
+    @functools.wraps(discovery.original)
+    def call_module(module: Any, *args: Any, **kwargs: Any) -> Any:
+        if is_dynamo_compiling() or (scope := discovery.scope_for(module)) is None:
+            return super(kind, module).__call__(*args, **kwargs)
+        with scope:
+            return super(kind, module).__call__(*args, **kwargs)
+
+    return call_module

@@ -1,0 +1,131 @@
+"""`epoch`, `evaluation`, `step` and `data_load`: the ways through torch's loaders."""
+
+from __future__ import annotations
+
+import functools
+import weakref
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch.utils.data import dataloader
+
+from cirron.hooks.torch.names import EPOCH
+from cirron.hooks.torch.traversal import Traversal, unit_for
+
+if TYPE_CHECKING:
+    from cirron.hooks.patches import Patches
+    from cirron.hooks.target import Target
+    from cirron.hooks.torch.discovery import Discovery
+    from cirron.hooks.torch.here import Here
+
+_KEY = "_cirron_traversal"  # on iterators, which nobody can copy or pickle
+
+
+class LoaderHooks:
+    """Opens scopes for every loop over a DataLoader.
+
+    A loop without gradients, or while the module that is being trained is in evaluation mode, is an evaluation; this
+    is decided where the loop begins. A loop in a step of another one is a part of that step.
+    """
+
+    def __init__(self, target: Target, here: Here, discovery: Discovery) -> None:
+        self._target = target
+        self._here = here
+        self._discovery = discovery
+        self._epochs = 0
+        self._known: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
+
+    def install(self, patches: Patches) -> None:
+        """Begin to record loops."""
+        iterator = dataloader._BaseDataLoaderIter
+        patches.set(dataloader.DataLoader, "__iter__", self._wrapped_iter(dataloader.DataLoader.__iter__))
+        patches.set(iterator, "__next__", self._wrapped_next(iterator.__next__))
+
+    def end(self) -> None:
+        """Let loops that go on do so unrecorded."""
+        for each in self._under_way():
+            each.close()
+
+    def _wrapped_iter(self, original: Any) -> Any:
+        @functools.wraps(original)
+        def begin_loop(loader: Any) -> Any:
+            traversal = self._begin(loader)
+            try:
+                iterator = original(loader)
+            except BaseException as error:
+                if traversal is not None:
+                    traversal.close(error)
+                raise
+            if traversal is not None:
+                self._attach(traversal, iterator)
+            return iterator
+
+        return begin_loop
+
+    def _wrapped_next(self, original: Any) -> Any:
+        @functools.wraps(original)
+        def next_batch(iterator: Any) -> Any:
+            traversal = iterator.__dict__.get(_KEY)
+            if traversal is None or not traversal.records_into(self._target):
+                traversal = self._begin(None)
+                if traversal is not None:
+                    self._attach(traversal, iterator)
+            if traversal is None or (load := traversal.next_step()) is None:
+                return original(iterator)
+            try:
+                batch = original(iterator)
+            except BaseException as error:
+                traversal.has_none(load, error)
+                raise
+            load.__exit__(None, None, None)
+            return batch
+
+        return next_batch
+
+    def _begin(self, loader: Any) -> Traversal | None:
+        """None if the loader, which may be of any class of the user's, does not let itself be followed."""
+        try:
+            return self._begin_traversal(loader)
+        except Exception as error:  # noqa: BLE001 - the user's own loop goes on
+            self._target.faults.note("hooks.torch", error, "a loop over a loader is not recorded")
+            return None
+
+    def _begin_traversal(self, loader: Any) -> Traversal:
+        for each in self._under_way():
+            if each.is_abandoned() or (loader is not None and each.is_of(loader)):
+                each.close()
+        self._look_for_modules(loader)
+        unit = unit_for(self._target, self._is_evaluation())
+        traversal = Traversal(self._target, loader, None if unit is None else (unit, self._index_of(unit)))
+        here = self._here
+        here.traversals = [*(each for each in here.traversals if each() is not None), weakref.ref(traversal)]
+        return traversal
+
+    @staticmethod
+    def _attach(traversal: Traversal, iterator: Any) -> None:
+        if isinstance(iterator, dataloader._BaseDataLoaderIter):
+            iterator.__dict__[_KEY] = traversal
+            traversal.attach(iterator)
+        else:  # some other library's, of whose batches we will not hear
+            traversal.forget()
+
+    def _under_way(self) -> list[Traversal]:
+        found = (each() for each in self._here.traversals)
+        return [each for each in found if each is not None and not each.is_over]
+
+    def _is_evaluation(self) -> bool:
+        trained = self._here.trained() if self._here.trained is not None else None
+        return not torch.is_grad_enabled() or (trained is not None and not trained.training)
+
+    def _index_of(self, unit: str) -> int | None:
+        if unit != EPOCH:
+            return None
+        self._epochs += 1
+        return self._epochs - 1
+
+    def _look_for_modules(self, loader: Any) -> None:
+        if loader is None or self._known.get(id(loader)) is loader:
+            self._discovery.look_now_and_then()
+        else:
+            self._known[id(loader)] = loader
+            self._discovery.look()

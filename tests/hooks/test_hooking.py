@@ -1,0 +1,272 @@
+"""When torch is hooked, for whom, and what is left of it afterwards."""
+
+import copy
+import inspect
+import pickle
+import re
+import subprocess
+import sys
+import threading
+from inspect import cleandoc
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset, dataloader
+
+import cirron as ci
+from support.spool_pictures import draw
+
+
+class Net(nn.Module):
+    """With a submodule of its own class."""
+
+    def __init__(self, depth=1):
+        super().__init__()
+        self.layer = nn.Linear(2, 2)
+        self.inner = Net(depth - 1) if depth else nn.Identity()
+
+    def forward(self, x):
+        return self.inner(self.layer(x))
+
+
+def train(model, batches=1):
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    for (x,) in DataLoader(TensorDataset(torch.ones(batches, 2))):
+        model(x).sum().backward()
+        optimizer.step()
+
+
+STEP = """      data_load first=True
+      forward
+      backward
+      optimizer_step"""
+TREE = f"cirron.session\n  epoch[0]\n    step[0]\n{STEP}"
+
+
+def subclasses(kind):
+    return [each for child in kind.__subclasses__() for each in (child, *subclasses(child))]
+
+
+def torch_as_it_is():
+    """Every attribute that a hook could have replaced, by identity."""
+    owners = [torch.autograd, torch.optim.Optimizer, DataLoader, dataloader._BaseDataLoaderIter, torch.Tensor]
+    owners += [nn.Module, *subclasses(nn.Module)]
+    facts = {(id(owner), name): id(value) for owner in owners for name, value in vars(owner).items()}
+    step = torch.optim.SGD.step
+    facts["cell"] = id(step.__closure__[step.__code__.co_freevars.index("func")].cell_contents)
+    facts["meta_path"] = [id(finder) for finder in sys.meta_path]
+    return facts
+
+
+def test_shutdown_leaves_torch_as_it_was():
+    train(Net())  # which makes torch itself patch the optimizer's class
+    before = torch_as_it_is()
+    ci.profile()
+    train(Net())
+    assert torch_as_it_is() != before
+    ci.shutdown()
+    assert torch_as_it_is() == before
+
+
+def test_it_says_what_is_hooked():
+    profiler = ci.profile()
+    assert profiler.installed_hooks == ci.health()["frameworks_installed"] == ["torch"]
+    ci.shutdown()
+    assert profiler.installed_hooks == ci.health()["frameworks_installed"] == []
+
+
+@pytest.mark.parametrize("arguments", [{"frameworks": []}, {"enabled": False}], ids=str)
+def test_none_is_hooked_where_none_is_wanted(arguments):
+    before = torch_as_it_is()
+    assert ci.profile(**arguments).installed_hooks == []
+    assert torch_as_it_is() == before
+    ci.shutdown()
+
+
+def test_two_instances_do_not_record_twice_and_the_second_follows_the_first(tmp_path):
+    other = ci.Cirron(output_dir=tmp_path / "other")
+    ci.profile(path=tmp_path / "first")
+    assert other.profile().installed_hooks == []
+    train(Net())
+    ci.shutdown()
+    assert other.health()["frameworks_installed"] == ["torch"]
+    train(Net())
+    other.shutdown()
+    assert draw(tmp_path / "first/spool") == draw(tmp_path / "other/spool") == TREE
+
+
+def test_what_cannot_be_hooked_is_reported_and_left_alone(monkeypatch, caplog):
+    monkeypatch.delattr(dataloader, "_BaseDataLoaderIter")
+    before = vars(DataLoader)["__iter__"]
+    profiler = ci.profile()
+    assert (profiler.installed_hooks, vars(DataLoader)["__iter__"]) == ([], before)
+    assert "_BaseDataLoaderIter" in ci.health()["frameworks_failed"]["torch"]
+    assert "torch is not hooked: use ci.epochs, ci.batches and ci.scope there" in caplog.text
+    ci.shutdown()
+
+
+def test_a_hooked_model_is_copied_pickled_and_inspected_as_before():
+    plain = Net()
+    signature, state = inspect.signature(plain), plain.__getstate__().keys()
+    ci.profile()
+    model = Net()
+    x = torch.ones(1, 2)
+    y = model(x)
+    for twin in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+        assert torch.equal(twin(x), y)
+        assert isinstance(twin, Net)
+    assert inspect.signature(model) == signature
+    assert model.__getstate__().keys() == state
+    ci.shutdown()
+    assert torch.equal(pickle.loads(pickle.dumps(model))(x), y)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_tracers_and_scripts_see_the_same_graph_as_without():
+    model, x = Net(), torch.ones(1, 2)
+    sequence = nn.Sequential(nn.Linear(2, 2), nn.Sequential(nn.Linear(2, 2)))
+
+    def graphs():
+        return [
+            str(torch.fx.symbolic_trace(sequence).graph),
+            re.sub(r"___torch_mangle_\d+\.| # .*", "", str(torch.jit.trace(model, x).inlined_graph)),
+            re.sub(r"___torch_mangle_\d+\.", "", str(torch.jit.script(sequence).code)),
+        ]
+
+    expected = graphs()
+    ci.profile()
+    model(x), sequence(x), nn.Linear(2, 2)(x)
+    assert graphs() == expected
+    assert torch.equal(torch.jit.script(sequence)(x), sequence(x))
+    ci.shutdown()
+
+
+def test_a_module_with_a_call_of_its_own_is_called_once():
+    class Counted(Net):
+        calls = 0
+
+        def __call__(self, x):
+            type(self).calls += 1
+            return super().__call__(x)
+
+    ci.profile()
+    model = Counted(depth=0)
+    for _ in range(3):
+        model(torch.ones(1, 2))
+    ci.shutdown()
+    assert Counted.calls == 3
+    assert draw(Path(".cirron/spool")) == "cirron.session\n  forward\n  forward\n  forward"
+
+
+def test_looking_for_new_modules_ends_and_nested_modules_are_as_they_were():
+    original = vars(nn.Module)["__call__"]
+    ci.profile()
+    assert vars(nn.Module)["__call__"] is not original
+    model = Net(depth=3)
+    for _ in range(20):
+        model(torch.ones(1, 2))
+    assert vars(nn.Module)["__call__"] is original
+    assert "__call__" not in vars(nn.Linear)
+    ci.shutdown()
+
+
+def test_each_thread_has_its_own_tree():
+    ci.profile()
+    together = threading.Barrier(2)
+
+    def work():
+        together.wait()
+        train(Net(), batches=20)
+
+    threads = [threading.Thread(target=work) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    ci.shutdown()
+    names = [line.split()[0] for line in draw(Path(".cirron/spool")).splitlines()]
+    assert {name: names.count(name) for name in ("forward", "backward", "optimizer_step", "data_load")} == {
+        "forward": 40,
+        "backward": 40,
+        "optimizer_step": 40,
+        "data_load": 40,
+    }
+
+
+def run(code, *arguments):
+    result = subprocess.run(
+        [sys.executable, "-c", cleandoc(code), *arguments], capture_output=True, encoding="utf-8", timeout=120
+    )
+    assert (result.returncode, result.stderr) == (0, "")
+    return result.stdout
+
+
+def test_a_program_without_torch_never_meets_the_hooks_of_torch():
+    assert (
+        run("""
+        import sys, cirron as ci
+        before = list(sys.meta_path)
+        print(ci.profile().installed_hooks)
+        import csv
+        assert "torch" not in sys.modules and "cirron.hooks.torch" not in sys.modules
+        ci.shutdown()
+        assert sys.meta_path == before
+    """)
+        == "[]\n"
+    )
+
+
+def test_a_module_that_is_waited_for_is_imported_as_ever():
+    assert (
+        run("""
+        import sys, cirron as ci
+        profiler = ci.profile()
+        import torch
+        print(profiler.installed_hooks, type(torch.__loader__).__name__, vars(torch.__loader__).keys())
+        ci.shutdown()
+    """)
+        == "['torch'] SourceFileLoader dict_keys(['name', 'path'])\n"
+    )
+
+
+def test_an_import_that_fails_may_be_tried_again(tmp_path):
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken/torch.py").write_text("raise ImportError('not today')")
+    assert (
+        run(
+            """
+        import sys, cirron as ci
+        sys.path.insert(0, sys.argv[1])
+        profiler = ci.profile()
+        try:
+            import torch
+        except ImportError as error:
+            print(error)
+        sys.path.remove(sys.argv[1])
+        import torch
+        print(profiler.installed_hooks)
+        ci.shutdown()
+        """,
+            str(tmp_path / "broken"),
+        )
+        == "not today\n['torch']\n"
+    )
+
+
+def test_a_forked_child_that_trains_records_a_session_of_its_own(tmp_path):
+    (tmp_path / "program.py").write_text(
+        cleandoc("""
+            import multiprocessing, torch, cirron as ci
+            def train():
+                torch.nn.Linear(1, 1)(torch.ones(1, 1)).sum().backward()
+            ci.profile()
+            child = multiprocessing.get_context("fork").Process(target=train)
+            child.start()
+            child.join()
+        """)
+    )
+    subprocess.run([sys.executable, "program.py"], check=True, timeout=120)
+    child, parent = "cirron.session\n  forward\n  backward", "cirron.session"
+    assert draw(Path(".cirron/spool")) in (f"{child}\n{parent}", f"{parent}\n{child}")

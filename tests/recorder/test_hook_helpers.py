@@ -1,0 +1,132 @@
+"""What the hooks of frameworks ask of the core: which scope is open, one unless there is one, and second thoughts."""
+
+import pytest
+
+from cirron._recorder import epochs, innermost, mark, scope, scope_unless, set_default
+from support.recorders import tree
+
+
+class TestInnermost:
+    def test_is_the_one_of_the_names_that_is_open_deepest(self, session):
+        with scope("epoch"), scope("step"), scope("mine"):
+            assert innermost(("epoch", "step", "forward")) == "step"
+
+    def test_is_none_where_none_of_them_is_open(self, session):
+        with scope("epoch"):
+            pass
+        assert innermost(("epoch",)) is None
+
+    def test_is_none_without_a_session(self):
+        assert innermost(("epoch",)) is None
+
+    def test_tells_the_names_of_this_thread_only(self, session):
+        from support.recorders import in_thread
+
+        found = []
+        with scope("epoch"):
+            in_thread(lambda: found.append(innermost(("epoch",))))
+        assert found == [None]
+
+    @pytest.mark.parametrize("names", ["epoch", ("epoch", 1), None])
+    def test_takes_a_tuple_of_names_only(self, session, names):
+        with pytest.raises(TypeError, match="expected a tuple of names"):
+            innermost(names)
+
+
+class TestScopeUnless:
+    def test_gives_a_scope_where_there_is_none(self, session):
+        with scope("step"), scope_unless("forward", ("forward",), ("step", "forward"), 3):
+            pass
+        assert session.picture() == tree("""
+            cirron.session
+              step
+                forward[3]
+        """)
+
+    def test_gives_none_within_such_a_scope_however_deep(self, session):
+        with scope("forward"), scope("mine"):
+            assert scope_unless("forward", ("forward",), ("step", "forward")) is None
+
+    def test_gives_a_scope_where_another_of_the_names_lies_between(self, session):
+        with scope("forward"), scope("step"):
+            assert scope_unless("forward", ("forward",), ("step", "forward")) is not None
+
+    def test_gives_none_without_a_session(self):
+        assert scope_unless("forward", (), ()) is None
+
+    def test_an_epoch_and_one_of_the_users_loop_are_siblings(self, session):
+        with scope_unless("epoch", (), (), 0), scope("step"):
+            assert list(epochs([1])) == [1]
+        assert session.picture() == tree("""
+            cirron.session
+              epoch[0]
+                step
+              epoch[0]
+        """)
+
+
+class TestCancel:
+    def test_the_scope_has_never_been(self, session):
+        with scope("outer") as outer:
+            inner = scope("inner")
+            inner.__enter__()
+            assert inner._cancel()
+            inner.__exit__(None, None, None)
+            assert outer._cancel()  # nothing was recorded in it either
+        assert session.picture() == "cirron.session"
+
+    def test_a_scope_in_which_something_was_recorded_stays(self, session):
+        with scope("outer") as outer:
+            mark("m", 1)
+            assert not outer._cancel()
+        assert session.picture() == tree("""
+            cirron.session
+              outer | m=1
+        """)
+
+    def test_what_was_recorded_before_still_counts(self, session):
+        with scope("outer") as outer:
+            mark("m", 1)
+            with scope("inner") as inner:
+                assert inner._cancel()
+            assert not outer._cancel()
+
+
+def test_a_scope_that_is_open_can_get_another_name(session):
+    with scope("step", 2) as step:
+        step._rename("step.end")
+    assert session.picture() == tree("""
+        cirron.session
+          step.end[2]
+    """)
+
+
+def test_of_a_session_that_is_over_nothing_can_be_cancelled_or_renamed(session):
+    with scope("step") as step:
+        set_default(None)
+        session.recorder.close("completed")
+        step._rename("other")
+        assert step._cancel()
+
+
+def test_a_scope_whose_loop_dies_of_an_exception_has_its_error(session):
+    class Batches:
+        def __init__(self):
+            self.scope = scope("held")
+
+        def __iter__(self):
+            return self
+
+        def __next__(self):
+            self.scope.__enter__()
+
+    def loop():
+        for _ in Batches():
+            raise ValueError
+
+    with pytest.raises(ValueError):
+        loop()
+    assert session.picture() == tree("""
+        cirron.session
+          held error='ValueError'
+    """)
