@@ -11,6 +11,9 @@ from cirron.spool import Batch, Reader, Run, Session, Span
 from cirron.spool.live import open_spans
 
 
+MAY_HAVE_OPEN = ("live", "killed")  # one that was killed, where its journal cannot be sealed
+
+
 class Part(NamedTuple):
     """Some records of one session.
 
@@ -78,7 +81,7 @@ class Source:
         self.warnings.clear()
         live = {}
         for session in self.sessions:
-            if session.ended == "live":
+            if session.ended in MAY_HAVE_OPEN:
                 try:
                     live[session.id] = _Live(session, open_spans(self.reader.spool, session.id))
                 except CirronError as error:
@@ -100,7 +103,7 @@ class Source:
 
 
 class _Live:
-    """A session that goes on: what is open in it, less what has turned up closed."""
+    """A session with a journal: what is open in it, less what has turned up closed."""
 
     def __init__(self, session: Session, spans: Sequence[Span]) -> None:
         self.session = session

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cirron.errors import CirronError
-from cirron.export.source import Source
+from cirron.export.source import MAY_HAVE_OPEN, Source
 from cirron.spool import Span
 from cirron.spool.live import open_spans
 from cirron.spool.records import LeanBatch, TimesBatch
@@ -27,18 +27,20 @@ def scopes_by_session(source: Source, now_ns: int, *, marks: bool) -> dict[str, 
     outlines = {session.id: Outline(session.id) for session in source.run.sessions}
     until_ns = {session.id: session.last_ns for session in source.sessions}
     # Read before the batches: a scope that closes meanwhile is then met twice, not missed.
-    live = {
-        session.id: _open_in(source, session.id) for session in source.sessions if session.ended == "live"
-    }
-    for session_id, spans in live.items():
-        outlines[session_id].add_open(spans)
+    for session in source.sessions:
+        if session.ended in MAY_HAVE_OPEN:
+            outlines[session.id].add_open(_open_in(source, session.id))
     for batch, older_ns in source.reader.lean_batches(LeanBatch if marks else TimesBatch):
         outlines[source.reader.session_of(batch)].add(batch, older_ns)
         source.spans += len(batch.spans)
         source.marks += len(batch.marks)
         source.tell(len(batch.spans) + len(batch.marks))
+    live = {session.id for session in source.sessions if session.ended == "live"}
     for session_id, outline in outlines.items():
-        outline.finish(now_ns if session_id in live else until_ns.get(session_id, 0))
+        if session_id in live:
+            outline.settle(now_ns)  # what still lacks its parent will have it in a moment
+        else:
+            outline.finish(until_ns.get(session_id, 0))
     return {session_id: outline.top for session_id, outline in outlines.items()}
 
 
