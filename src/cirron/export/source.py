@@ -10,7 +10,6 @@ from cirron.errors import CirronError
 from cirron.spool import Batch, Reader, Run, Session, Span
 from cirron.spool.live import open_spans
 
-
 MAY_HAVE_OPEN = ("live", "killed")  # one that was killed, where its journal cannot be sealed
 
 
