@@ -9,11 +9,10 @@ from itertools import chain
 from typing import TypeAlias
 
 from cirron.spool.reader import Reader
-from cirron.spool.records import ATTR_ENDED, SESSION_NAME, TimesBatch
+from cirron.spool.records import ATTR_ENDED, SESSION_NAME
 from cirron.spool.runs import Run
 from cirron.tree.flat import Place, paths
-from cirron.tree.outline import Outline
-from cirron.tree.run_outline import WORKERS, OpenSpans
+from cirron.tree.run_outline import WORKERS, OpenSpans, Shape, read_outlines
 from cirron.tree.scope import Scope
 
 ScopePath: TypeAlias = tuple[str, ...]  # names from the outside in, the session's left out
@@ -91,7 +90,9 @@ def times_of(reader: Reader, run: Run, open_spans: OpenSpans = lambda _: ()) -> 
     Example:
         before = times_of(read("main/.cirron", ids), run)
     """
-    outlines = _outlines(reader, run, open_spans)
+    outlines, _ = read_outlines(reader, run, Shape(few=1, marks=False), open_spans)
+    for outline in outlines.values():
+        outline.finish()
     found: dict[ScopePath, Times] = {}
     for session in run.sessions:
         is_beside = session in run.workers
@@ -101,17 +102,6 @@ def times_of(reader: Reader, run: Run, open_spans: OpenSpans = lambda _: ()) -> 
     tops = [outlines[session.id].top for session in run.ranks]
     run_ns = sum(root.total_ns for top in tops for root in top.scopes()) / len(tops)
     return RunTimes(found, len(tops), run_ns, _cut_off(tops))
-
-
-def _outlines(reader: Reader, run: Run, open_spans: OpenSpans) -> dict[str, Outline]:
-    outlines = {session.id: Outline(session.id, few=1) for session in run.sessions}
-    for session_id, outline in outlines.items():  # before the batches, so that no span is in neither
-        outline.add_open(open_spans(session_id))
-    for batch, older_ns in reader.lean_batches(TimesBatch):
-        outlines[reader.session_of(batch)].add(batch, older_ns)
-    for outline in outlines.values():
-        outline.finish()
-    return outlines
 
 
 def _path(place: Place, around: ScopePath) -> ScopePath:

@@ -6,9 +6,9 @@ from cirron.errors import CirronError
 from cirron.export.source import MAY_HAVE_OPEN, Source
 from cirron.spool import Span
 from cirron.spool.live import open_spans
-from cirron.spool.records import LeanBatch, TimesBatch
+from cirron.spool.records import AnyBatch
 from cirron.tree import Scope
-from cirron.tree.outline import Outline
+from cirron.tree.run_outline import Shape, read_outlines
 
 
 def scopes_by_session(source: Source, now_ns: int, *, marks: bool) -> dict[str, Scope]:
@@ -24,17 +24,19 @@ def scopes_by_session(source: Source, now_ns: int, *, marks: bool) -> dict[str, 
     """
     source.spans = source.marks = source.snapshots = 0
     source.warnings.clear()
-    outlines = {session.id: Outline(session.id) for session in source.run.sessions}
     until_ns = {session.id: session.last_ns for session in source.sessions}
-    # Read before the batches: a scope that closes meanwhile is then met twice, not missed.
-    for session in source.sessions:
-        if session.ended in MAY_HAVE_OPEN:
-            outlines[session.id].add_open(_open_in(source, session.id))
-    for batch, older_ns in source.reader.lean_batches(LeanBatch if marks else TimesBatch):
-        outlines[source.reader.session_of(batch)].add(batch, older_ns)
+    may_have_open = {session.id for session in source.sessions if session.ended in MAY_HAVE_OPEN}
+
+    def open_spans_of(session_id: str) -> list[Span]:
+        return _open_in(source, session_id) if session_id in may_have_open else []
+
+    def count(batch: AnyBatch) -> None:
         source.spans += len(batch.spans)
         source.marks += len(batch.marks)
         source.tell(len(batch.spans) + len(batch.marks))
+
+    shape = Shape(marks=marks)
+    outlines, _ = read_outlines(source.reader, source.run, shape, open_spans_of, count)
     live = {session.id for session in source.sessions if session.ended == "live"}
     for session_id, outline in outlines.items():
         if session_id in live:

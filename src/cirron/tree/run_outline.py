@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from cirron.spool.reader import Reader
-from cirron.spool.records import ATTR_INTERRUPTED, Counters, LeanBatch, LeanSpan, Span, TimesBatch
+from cirron.spool.records import ATTR_INTERRUPTED, AnyBatch, Counters, LeanBatch, LeanSpan, Span, TimesBatch
 from cirron.spool.runs import Run
 from cirron.tree.outline import Outline
 from cirron.tree.scope import FEW, Scope
@@ -62,16 +62,13 @@ def outline_run(
         open_spans: the spans that a session, given by its id, has open now.
         now_ns: up to when those are open.
     """
-    outlines = {session.id: _outline(session.id, shape) for session in run.sessions}
-    live = {
-        session_id for session_id, outline in outlines.items() if _add_open(outline, open_spans(session_id))
-    }
     lost: dict[str, Counters] = {}
-    for batch, older_ns in reader.lean_batches(LeanBatch if shape.marks else TimesBatch):
-        session_id = reader.session_of(batch)
-        outlines[session_id].add(batch, older_ns)
+
+    def note_losses(batch: AnyBatch) -> None:
         if batch.counters is not None:
-            lost.setdefault(session_id, batch.counters)  # the newest batch has the totals
+            lost.setdefault(reader.session_of(batch), batch.counters)  # the newest batch has the totals
+
+    outlines, live = read_outlines(reader, run, shape, open_spans, note_losses)
     for session_id, outline in outlines.items():
         if session_id in live:
             outline.settle(now_ns)  # what still lacks its parent will have it in a moment
@@ -87,8 +84,31 @@ def outline_run(
     )
 
 
-def _outline(session_id: str, shape: Shape) -> Outline:
-    return Outline(session_id, shape.few, shape.min_wall_ns)
+def read_outlines(
+    reader: Reader,
+    run: Run,
+    shape: Shape,
+    open_spans: OpenSpans,
+    met: Callable[[AnyBatch], object] = lambda _: None,
+) -> tuple[dict[str, Outline], set[str]]:
+    """The outlines of all sessions of a run, yet to be finished, and the ids of those that live.
+
+    Args:
+        reader: gives the batches of these sessions.
+        run: whose they are.
+        shape: what is wanted.
+        open_spans: the spans that a session, given by its id, has open now; asked before the batches are read, so
+            that a scope which closes meanwhile is met twice and not missed.
+        met: is told of each batch.
+    """
+    outlines = {session.id: Outline(session.id, shape.few, shape.min_wall_ns) for session in run.sessions}
+    live = {
+        session_id for session_id, outline in outlines.items() if _add_open(outline, open_spans(session_id))
+    }
+    for batch, older_ns in reader.lean_batches(LeanBatch if shape.marks else TimesBatch):
+        outlines[reader.session_of(batch)].add(batch, older_ns)
+        met(batch)
+    return outlines, live
 
 
 def _add_open(outline: Outline, spans: Iterable[Span | LeanSpan]) -> bool:
