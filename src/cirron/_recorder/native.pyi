@@ -6,7 +6,7 @@ and cost tens of nanoseconds; the rest is for the session and the readers.
 
 from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
-from typing import Any, Generic, TypedDict, TypeVar, final
+from typing import Any, Generic, TypeAlias, TypedDict, TypeVar, final
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -252,4 +252,44 @@ def peek(journal_path: str) -> bytes:
     Example:
         >>> json.loads(peek(".cirron/journal/5b1f0e9c4f6e1a9d0000000000000001.journal"))[0]["name"]
         'epoch'
+    """
+
+Statistics: TypeAlias = tuple[
+    int,
+    int,
+    float | None,
+    float | None,
+    float | None,
+    float | None,
+    float | None,
+    list[float] | None,
+    list[int] | None,
+]
+
+def array_stats(address: int, dtype: str, shape: tuple[int, ...], strides: tuple[int, ...]) -> Statistics:
+    """What the elements of an array in host memory come to; it is read in place, without the GIL.
+
+    Sums are kept in float64, however many elements there are and however far they are from zero. Complex numbers
+    count by their magnitude. The array must stay where it is; whatever else may be done to it meanwhile.
+
+    Args:
+        address: of the first element.
+        dtype: `bool`, `int8` to `int64`, `uint8` to `uint64`, `float16`, `bfloat16`, `float32`, `float64`,
+            `complex64` or `complex128`.
+        shape: the sizes of its dimensions; none for one element.
+        strides: from element to element in each dimension, in elements; zero and negative ones as well.
+
+    Returns:
+        How many elements are finite and how many are not; then of the finite ones mean, standard deviation (of
+        the population), least, greatest, Euclidean norm, 17 edges and 16 counts of a histogram between the least and
+        the greatest. A bucket holds its lower edge, the last one its upper edge as well; elements that are all equal
+        lie in the middle of buckets around them. None stands for what there is nothing to compute of, and for a
+        number beyond the range of float64.
+
+    Raises:
+        ValueError: another dtype, or shape and strides that do not fit together.
+
+    Example:
+        >>> array_stats(array.ctypes.data, "float32", (3,), (1,))[:5]  # of [1, 2, nan]
+        (2, 1, 1.5, 0.5, 1.0)
     """

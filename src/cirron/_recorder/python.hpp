@@ -102,5 +102,6 @@ PyObject* set_default(PyObject* module, PyObject* recorder);
 PyObject* call_in_main_thread(PyObject* module, PyObject* function);
 PyObject* recover(PyObject* module, PyObject* args, PyObject* keywords);
 PyObject* peek(PyObject* module, PyObject* journal_path);
+PyObject* array_stats(PyObject* module, PyObject* args);
 
 }  // namespace cirron
