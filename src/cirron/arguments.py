@@ -22,12 +22,21 @@ def check_profile(config: object, frameworks: object, snapshots: object, enabled
         raise ValueError(
             f"frameworks={frameworks!r}: this version has hooks for none; accepted are None and []"
         )
-    if snapshots is not None:
-        raise ValueError(f"snapshots={snapshots!r}: this version takes none; accepted is None")
+    check_snapshots(snapshots)
+
+
+def check_snapshots(snapshots: object) -> None:
+    """Refuse what is no mode of snapshots; `...` stands for what the instance has.
+
+    Raises:
+        ValueError: naming what is accepted.
+    """
+    if snapshots is not None and snapshots is not ...:
+        check("snapshots", snapshots)
 
 
 def profile_settings(
-    config: Mapping[str, Any] | None, flush_interval: object, path: object, output: object
+    config: Mapping[str, Any] | None, snapshots: object, flush_interval: object, path: object, output: object
 ) -> dict[str, Any]:
     """The settings that a call of `profile` states; its own arguments go before what `config` says.
 
@@ -35,6 +44,8 @@ def profile_settings(
         ValueError, TypeError: naming the argument and what is accepted.
     """
     given = checked(config or {})
+    if snapshots is not ...:
+        given["snapshots"] = snapshots
     if flush_interval is not None:
         given["flush_interval"] = check("flush_interval", flush_interval)
     if path is not None:

@@ -18,12 +18,14 @@ from cirron.vitals import vitals
 TYPE_CHECKING = False  # what `typing` calls so, without its milliseconds; checkers know the name
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+    from types import EllipsisType
     from typing import Any, TypeVar
 
     from cirron._recorder import Recorder
     from cirron._recorder.idle import AnyScope
     from cirron.recording import Recording
     from cirron.settings import Settings
+    from cirron.snapshots import Watched
     from cirron.workers import Lineage
 
     T = TypeVar("T")
@@ -90,6 +92,7 @@ class Cirron:
         api_endpoint: the server's URL, `https://app.cirron.com` by default.
         workspace_id: the workspace there.
         output_dir: the folder of the spool, `./.cirron` by default.
+        snapshots: `"stats"` (the default) or None; see `cirron.profile`.
         flush_interval: seconds between two writes to the spool, 1.0 by default.
         spool_max_bytes: when the spool grows beyond this, its oldest batches go; 1 GiB by default.
         output: where records go; see `cirron.profile`.
@@ -111,15 +114,19 @@ class Cirron:
         api_endpoint: str | None = None,
         workspace_id: str | None = None,
         output_dir: str | os.PathLike[str] | None = None,
+        snapshots: str | None = "stats",
         *,
         flush_interval: float | None = None,
         spool_max_bytes: int | None = None,
         output: str | Sequence[str] | None = None,
     ) -> None:
+        from cirron.arguments import check_snapshots
         from cirron.settings import checked
 
+        check_snapshots(snapshots)
         self._set_up(
-            checked(
+            {"snapshots": snapshots}
+            | checked(
                 {
                     "api_key": api_key,
                     "api_endpoint": api_endpoint,
@@ -138,6 +145,7 @@ class Cirron:
         self._faults = Faults()
         self._profiler: Profiler | None = None
         self._recording: Recording | None = None  # of the latest session, which may be over
+        self._watched: Watched | None = None
         self._exit_hook = AtExit(self._at_exit)
         _instances.add(self)
 
@@ -145,21 +153,21 @@ class Cirron:
         self,
         config: Mapping[str, Any] | None = None,
         frameworks: Sequence[str] | None = None,
-        snapshots: str | None = None,
+        snapshots: str | EllipsisType | None = ...,
         *,
         flush_interval: float | None = None,
         enabled: bool = True,
         path: str | os.PathLike[str] | None = None,
         output: str | Sequence[str] | None = None,
     ) -> Profiler:
-        """Start a session on this instance; see `cirron.profile`."""
+        """Start a session on this instance; see `cirron.profile`. Without `snapshots` it is as the instance has it."""
         try:
             from cirron.arguments import check_profile, profile_settings
         except Exception as error:  # noqa: BLE001 - no memory, or no file that may be opened
             self._faults.note("profile", error, NOT_STARTED)
             return Profiler(self, None)
         check_profile(config, frameworks, snapshots, enabled)
-        given = {**self._given, **profile_settings(config, flush_interval, path, output)}
+        given = {**self._given, **profile_settings(config, snapshots, flush_interval, path, output)}
         with self._lock:
             if self._is_parents:
                 self._profiler = None
@@ -199,6 +207,20 @@ class Cirron:
         recorder = self._recorder
         return iterable if recorder is None else recorder.batches(iterable)
 
+    def watch(self, model: object) -> None:
+        """Look at a model at the end of each epoch of this instance's `epochs`; see `cirron.watch`."""
+        from cirron.snapshots import Watched
+
+        with self._lock:
+            is_first = self._watched is None
+            self._watched = self._watched or Watched()
+            try:
+                self._watched.add(model)
+            except TypeError as error:
+                self._faults.warn(f"watch(): {error}; nothing more is watched")
+            if is_first:
+                self._take_snapshots()
+
     def flush(self) -> None:
         """Return when everything closed or marked before the call is on disk."""
         if self._recording is not None:
@@ -237,8 +259,20 @@ class Cirron:
             self._recording = None
             self._faults.note("profile", error, NOT_STARTED)
         self._record_into(self._recording.recorder if self._recording is not None else None)
+        self._take_snapshots()
         self._exit_hook.register()
         return Profiler(self, self._recording)
+
+    def _take_snapshots(self) -> None:
+        """Have the session look at the watched models at the end of each epoch, if it is to take snapshots at all."""
+        recording = self._recording
+        recorder = recording.recorder if recording is not None else None
+        mode = recording.settings.snapshots if recording is not None else None
+        if self._watched is None or recorder is None or mode is None:
+            return
+        from cirron.snapshots import Taking
+
+        recorder.set_epoch_end(Taking(self._watched, recorder, self._faults).take)
 
     def _begin_as_worker(self) -> None:
         """Begin a session of this process with the settings of its parent's; without any, nothing happens."""

@@ -75,7 +75,7 @@ if "CIRRON_PARENT" in os.environ:  # cirron.workers.VARIABLE, whose module is no
 def profile(
     config: Mapping[str, Any] | None = None,
     frameworks: Sequence[str] | None = None,
-    snapshots: str | None = None,
+    snapshots: str | None = "stats",
     *,
     flush_interval: float | None = None,
     enabled: bool = True,
@@ -94,7 +94,8 @@ def profile(
             batches go; 1 GiB by default), `ring_marks` (marks a thread holds until they are written),
             `batch_max_bytes` and `fsync` (batches survive a power failure, and cost more).
         frameworks: frameworks to hook into; this version has none, so None or `[]`.
-        snapshots: tensor snapshots; this version has none, so None.
+        snapshots: `"stats"` for the mean, deviation, range, norm and histogram of each parameter and gradient at the
+            end of each epoch, of the models that `watch` names; None for none.
         flush_interval: seconds between two writes to the spool, 1.0 by default.
         enabled: False for a handle on which everything does nothing, at almost no cost.
         path: folder to use instead of `./.cirron`.
@@ -122,6 +123,24 @@ def profile(
         path=path,
         output=output,
     )
+
+
+def watch(model: object) -> None:
+    """Look at a model's parameters and gradients at the end of each epoch of `epochs`, where nobody does so yet.
+
+    It may be called before or after `profile`, and for several models. A model is not kept alive by it. Each look is
+    one pass or two over the tensors where they are; `cirron traces snapshots` lists what was seen. Whatever cannot be
+    watched is named in a warning, and nothing is raised.
+
+    Args:
+        model: a `torch.nn.Module`.
+
+    Example:
+        ci.watch(model)
+        for epoch in ci.epochs(range(10)):
+            train(model)
+    """
+    _the_default().watch(model)
 
 
 def flush() -> None:

@@ -4,7 +4,7 @@ Everything here is safe to call from any thread. `scope`, `mark`, `epochs` and `
 and cost tens of nanoseconds; the rest is for the session and the readers.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import Any, Generic, TypeAlias, TypedDict, TypeVar, final
 
@@ -58,6 +58,7 @@ class Counters(TypedDict):
     bytes_sealed: int
     seal_failures: int
     batches_forgotten: int
+    snapshots_dropped: int
     internal_errors: dict[str, int]
     threads: list[ThreadCounters]
 
@@ -137,6 +138,26 @@ class Recorder:
         """Messages for the user that came up on the hot path since the last call."""
     def depth(self) -> int:
         """Scopes open on the calling thread or task."""
+    def here(self) -> tuple[str, int] | None:
+        """The id of the innermost scope of the calling thread or task, else the session's, and the time in ns.
+
+        None when the session is over.
+        """
+    def add_snapshots(self, records: Sequence[bytes]) -> None:
+        """Write records of snapshots into the next batch, and have that written soon.
+
+        Until then they are in memory only, so a kill loses them. When batches cannot be written, the oldest go
+        beyond 16 MiB, and are counted.
+
+        Args:
+            records: JSON objects, whole and valid: they are written as they are.
+        """
+    def set_epoch_end(self, function: Callable[[str, int], object] | None) -> None:
+        """Have a function called each time an epoch of `epochs` is about to close without an exception.
+
+        It is called with what `here` would say in the epoch, in the thread of the loop, and the time it takes counts
+        as the epoch's overhead. An `Exception` of it is dropped and counted. The end of the session forgets it.
+        """
     def open_spans(self) -> bytes:
         """A JSON array of the spans open now, session included, with `end_ns: null`."""
     def counters(self) -> Counters: ...
