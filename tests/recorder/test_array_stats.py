@@ -9,9 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays_of
-from support.programs import run_program
 
 from cirron._recorder import array_stats
+from support.programs import run_program
 
 NAMES = ("finite", "nonfinite", "mean", "std", "min", "max", "norm", "bins", "counts")
 FLOATS = ("float16", "float32", "float64")

@@ -121,7 +121,7 @@ class TestArguments:
     def test_what_this_version_offers_may_be_said_out_loud(self):
         ci.profile({}, None, None, output="spool", enabled=True)
         ci.shutdown()
-        ci.profile(frameworks=[], output=["spool"])
+        ci.profile(frameworks=[], snapshots="stats", output=["spool"])
         ci.shutdown()
 
     @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ class TestArguments:
                 {"frameworks": ["torch"]},
                 "frameworks=['torch']: this version has hooks for none; accepted are None",
             ),
-            ({"snapshots": "stats"}, "snapshots='stats': this version takes none; accepted is None"),
+            ({"snapshots": "all"}, "snapshots='all': accepted are 'stats', and None for none"),
             (
                 {"output": "disk"},
                 "output='disk': accepted are 'spool', 'log', 'stdout', 'none', a list of these without 'none'",

@@ -132,6 +132,7 @@ void end_of_items(LoopIterator* self) {
 PyObject* iterator_next(PyObject* object) {
     LoopIterator* self = as_iterator(object);
     if (self->iterator == nullptr || !end_epoch(self)) return nullptr;
+    if (self->iterator == nullptr) return nullptr;  // closed by what was called
     Recorder* recorder;
     if (!find_target(self->bound, recorder)) return nullptr;
     if (recorder != nullptr || self->open.frame != nullptr) turn_to_next_item(self, recorder);
