@@ -43,55 +43,51 @@ Element load(const char* from, size_t index) {
     return element;
 }
 
-template <typename Element, typename Real>
-void convert_numbers(const char* from, size_t count, Real* to) {
-    for (size_t i = 0; i < count; ++i) to[i] = static_cast<Real>(load<Element>(from, i));
-}
-
-template <typename Real>
-void convert_truths(const char* from, size_t count, Real* to) {
-    for (size_t i = 0; i < count; ++i) to[i] = from[i] == 0 ? Real{0} : Real{1};
-}
-
-template <typename Real>
-void convert_bfloats(const char* from, size_t count, Real* to) {
-    for (size_t i = 0; i < count; ++i) to[i] = std::bit_cast<float>(uint32_t{load<uint16_t>(from, i)} << 16);
-}
-
-// Without a branch, so that it is done for many at once: the bits are moved to a float's places and the exponent is
-// given its new bias, which leaves the infinite ones and the subnormal ones to mend.
-float half_to_float(uint16_t half) {
-    uint32_t moved = uint32_t{half & 0x7fffu} << 13;
-    uint32_t normal = moved + (112u << 23);
-    uint32_t infinite = moved + (224u << 23);
-    // A subnormal half is a whole multiple of 2^-24: put below the leading one of 2^-14, which is then taken away.
-    float subnormal = std::bit_cast<float>(moved | 113u << 23) - std::bit_cast<float>(113u << 23);
-    uint32_t bits = moved < (1u << 23) ? std::bit_cast<uint32_t>(subnormal) : normal;
-    bits = moved >= (31u << 23) ? infinite : bits;
-    return std::bit_cast<float>(bits | uint32_t{half & 0x8000u} << 16);
-}
-
-template <typename Real>
-void convert_halves(const char* from, size_t count, Real* to) {
-    for (size_t i = 0; i < count; ++i) to[i] = half_to_float(load<uint16_t>(from, i));
-}
-
-template <typename Part, typename Real>
-void convert_complex(const char* from, size_t count, Real* to) {
-    for (size_t i = 0; i < count; ++i) {
-        auto real = static_cast<double>(load<Part>(from, 2 * i));
-        auto imaginary = static_cast<double>(load<Part>(from, 2 * i + 1));
-        // The squares of two floats cannot overflow a double.
-        constexpr bool kIsSafe = std::is_same_v<Part, float>;
-        to[i] =
-            static_cast<Real>(kIsSafe ? std::sqrt(real * real + imaginary * imaginary) : std::hypot(real, imaginary));
+// Runs of a fixed length, which the compiler turns into instructions for many elements at once.
+template <typename Real, typename Read>
+void fill(Real* __restrict to, size_t count, Read read) {
+    constexpr size_t kRun = 16;
+    size_t whole = count - count % kRun;
+    for (size_t i = 0; i < whole; i += kRun) {
+        for (size_t j = 0; j < kRun; ++j) to[i + j] = static_cast<Real>(read(i + j));
     }
+    for (size_t i = whole; i < count; ++i) to[i] = static_cast<Real>(read(i));
+}
+
+float bfloat_to_float(uint16_t bfloat) { return std::bit_cast<float>(uint32_t{bfloat} << 16); }
+
+// Without a branch, so that it is done for many at once: the bits are moved to a float's places and the exponent gets
+// its new bias. An infinite one needs as much again. A subnormal one is a multiple of 2^-24, put below the leading one
+// of 2^-14, which is then taken away.
+float half_to_float(uint16_t half) {
+    constexpr int32_t kBias = 112 << 23;
+    constexpr int32_t kOne = 1 << 23;
+    int32_t moved = int32_t{half & 0x7fff} << 13;
+    int32_t is_subnormal = -static_cast<int32_t>(moved < kOne);
+    int32_t is_infinite = -static_cast<int32_t>(moved >= 31 * kOne);
+    int32_t bits = moved + kBias + (is_subnormal & kOne) + (is_infinite & kBias);
+    float size = std::bit_cast<float>(bits) - std::bit_cast<float>(is_subnormal & (kBias + kOne));
+    return std::bit_cast<float>(std::bit_cast<uint32_t>(size) | uint32_t{half & 0x8000u} << 16);
+}
+
+template <typename Part>
+double magnitude(const char* from, size_t i) {
+    auto real = static_cast<double>(load<Part>(from, 2 * i));
+    auto imaginary = static_cast<double>(load<Part>(from, 2 * i + 1));
+    // The squares of two floats cannot overflow a double.
+    constexpr bool kIsSafe = std::is_same_v<Part, float>;
+    return kIsSafe ? std::sqrt(real * real + imaginary * imaginary) : std::hypot(real, imaginary);
+}
+
+template <typename Element, typename Real>
+void convert_numbers(const char* __restrict from, size_t count, Real* __restrict to) {
+    fill(to, count, [=](size_t i) { return load<Element>(from, i); });
 }
 
 template <typename Real>
-void convert(ElementType type, const char* from, size_t count, Real* to) {
+void convert(ElementType type, const char* __restrict from, size_t count, Real* __restrict to) {
     switch (type) {
-        case ElementType::kBool: return convert_truths(from, count, to);
+        case ElementType::kBool: return fill(to, count, [=](size_t i) { return from[i] != 0; });
         case ElementType::kInt8: return convert_numbers<int8_t>(from, count, to);
         case ElementType::kInt16: return convert_numbers<int16_t>(from, count, to);
         case ElementType::kInt32: return convert_numbers<int32_t>(from, count, to);
@@ -100,12 +96,14 @@ void convert(ElementType type, const char* from, size_t count, Real* to) {
         case ElementType::kUint16: return convert_numbers<uint16_t>(from, count, to);
         case ElementType::kUint32: return convert_numbers<uint32_t>(from, count, to);
         case ElementType::kUint64: return convert_numbers<uint64_t>(from, count, to);
-        case ElementType::kFloat16: return convert_halves(from, count, to);
-        case ElementType::kBfloat16: return convert_bfloats(from, count, to);
+        case ElementType::kFloat16:
+            return fill(to, count, [=](size_t i) { return half_to_float(load<uint16_t>(from, i)); });
+        case ElementType::kBfloat16:
+            return fill(to, count, [=](size_t i) { return bfloat_to_float(load<uint16_t>(from, i)); });
         case ElementType::kFloat32: return convert_numbers<float>(from, count, to);
         case ElementType::kFloat64: return convert_numbers<double>(from, count, to);
-        case ElementType::kComplex64: return convert_complex<float>(from, count, to);
-        case ElementType::kComplex128: return convert_complex<double>(from, count, to);
+        case ElementType::kComplex64: return fill(to, count, [=](size_t i) { return magnitude<float>(from, i); });
+        case ElementType::kComplex128: return fill(to, count, [=](size_t i) { return magnitude<double>(from, i); });
     }
 }
 
