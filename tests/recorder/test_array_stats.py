@@ -16,7 +16,7 @@ from support.programs import run_program
 NAMES = ("finite", "nonfinite", "mean", "std", "min", "max", "norm", "bins", "counts")
 FLOATS = ("float16", "float32", "float64")
 INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
-BLOCK = 2048  # elements that are read at once
+BLOCK = 2040  # elements that are read at once
 
 
 def stats(array, dtype=None):
@@ -49,8 +49,8 @@ def assert_is_right(array, found=None):
     # Around zero a mean is the little that is left of much, so its error is told in terms of the elements.
     scale = max((abs(want["min"]), abs(want["max"]))) if want["min"] is not None else 0
     for name, value in want.items():
-        if value is None or value > np.finfo(float).max:
-            assert found[name] is None, name
+        if found[name] is None or value is None:  # also next to the largest float64, where rounding decides
+            assert value is None or value > np.finfo(float).max * (1 - 1e-12), name
         elif name == "mean":
             assert found[name] == pytest.approx(float(value), rel=1e-6, abs=float(scale) * 1e-14), name
         else:

@@ -22,6 +22,13 @@ namespace {
 
 constexpr size_t kInnerEdges = kBuckets - 1;
 
+// Has the memory after next brought to the cache. Processors do so by themselves, and on virtual machines too late:
+// with this the loops take half the time. The address may lie beyond the array, for nothing is read.
+inline void fetch_ahead_of(const void* data) {
+    constexpr uintptr_t kAhead_bytes = 8192;
+    __builtin_prefetch(reinterpret_cast<const void*>(reinterpret_cast<uintptr_t>(data) + kAhead_bytes));
+}
+
 // What one block comes to; differences are from a shift that lies within the data.
 template <typename Real>
 struct Sums {
@@ -40,18 +47,28 @@ struct Sums {
     }
 };
 
+template <typename Real>
+void count_singly(const Real* data, size_t size, const Real* edges, uint64_t* counts) {
+    for (size_t i = 0; i < size; ++i)
+        ++counts[std::count_if(edges, edges + kInnerEdges, [&](Real edge) { return data[i] >= edge; })];
+}
+
 namespace anywhere {
 constexpr size_t kVectorBytes = 16;
 template <typename Doubles, typename Reals>
 inline Doubles widened(Reals x) {
     return __builtin_convertvector(x, Doubles);
 }
+template <typename Doubles>
+inline Doubles plus_square(Doubles sum, Doubles x) {
+    return sum + x * x;
+}
 #include "stats_loops.hpp"
 }  // namespace anywhere
 
 #ifdef CIRRON_HAS_AVX2_LOOPS
 #pragma GCC push_options
-#pragma GCC target("avx2")
+#pragma GCC target("avx2,fma")
 namespace avx2 {
 constexpr size_t kVectorBytes = 32;
 // One instruction, which gcc 12 does not find by itself.
@@ -63,10 +80,23 @@ template <typename Doubles>
 inline Doubles widened(__m256d x) {
     return x;
 }
+template <typename Doubles>
+inline Doubles plus_square(Doubles sum, Doubles x) {
+    return _mm256_fmadd_pd(x, x, sum);
+}
+#include "bucket_search.hpp"
 #include "stats_loops.hpp"
+inline void count(const double* data, size_t size, const double* edges, uint64_t* counts) {
+    Loops<double>::count(data, size, edges, counts);
+}
+inline void count(const float* data, size_t size, const float* edges, uint64_t* counts) {
+    size_t whole = size - size % BucketSearch::kLanes;
+    BucketSearch(edges).count(data, whole, counts);
+    count_singly(data + whole, size - whole, edges, counts);
+}
 }  // namespace avx2
 #pragma GCC pop_options
-const bool g_has_avx2 = __builtin_cpu_supports("avx2");
+const bool g_has_avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
 #endif
 
 template <typename Real>
@@ -77,10 +107,11 @@ void sum_block(const Real* data, size_t size, double scale, double shift, Sums<R
     anywhere::Loops<Real>::sum(data, size, scale, shift, sums);
 }
 
+// Adds to the counts of the 16 buckets that 15 edges make.
 template <typename Real>
 void count_block(const Real* data, size_t size, const Real* edges, uint64_t* counts) {
 #ifdef CIRRON_HAS_AVX2_LOOPS
-    if (g_has_avx2) return avx2::Loops<Real>::count(data, size, edges, counts);
+    if (g_has_avx2) return avx2::count(data, size, edges, counts);
 #endif
     anywhere::Loops<Real>::count(data, size, edges, counts);
 }
@@ -227,13 +258,9 @@ void fill_histogram(Blocks<Real>& blocks, const Nonfinite& nonfinite, ArrayStats
     stats.edges = edges_between(stats.min, stats.max);
     Real edges[kInnerEdges];
     for (size_t i = 0; i < kInnerEdges; ++i) edges[i] = least_reaching<Real>(stats.edges[i + 1]);
-    uint64_t reached[kBuckets + 1]{};  // of every edge but the last, which nothing is to reach
     blocks.rewind();
-    for (auto block = blocks.next(); block.size > 0; block = blocks.next()) {
-        reached[0] += block.size;
-        count_block(block.data, block.size, edges, reached + 1);
-    }
-    for (size_t i = 0; i < kBuckets; ++i) stats.counts[i] = minus(reached[i], reached[i + 1]);
+    for (auto block = blocks.next(); block.size > 0; block = blocks.next())
+        count_block(block.data, block.size, edges, stats.counts.data());
     // Infinity reaches every edge; what is no number reaches none, but was counted with all.
     stats.counts.back() = minus(stats.counts.back(), nonfinite.positive);
     stats.counts.front() = minus(stats.counts.front(), nonfinite.other);
