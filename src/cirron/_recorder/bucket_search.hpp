@@ -28,10 +28,10 @@ struct BucketSearch {
                 fetch_ahead_of(data + i);
                 add_to_fours(bucket(_mm256_loadu_ps(data + i)), low, high);
             }
-            bytes[0] += low & even;
-            bytes[1] += _mm256_srli_epi16(low, 4) & even;
-            bytes[2] += high & even;
-            bytes[3] += _mm256_srli_epi16(high, 4) & even;
+            bytes[0] = _mm256_add_epi8(bytes[0], low & even);
+            bytes[1] = _mm256_add_epi8(bytes[1], _mm256_srli_epi16(low, 4) & even);
+            bytes[2] = _mm256_add_epi8(bytes[2], high & even);
+            bytes[3] = _mm256_add_epi8(bytes[3], _mm256_srli_epi16(high, 4) & even);
         }
         add_up(bytes, counts);
     }
