@@ -161,6 +161,7 @@ def health() -> dict[str, Any]:
     too deep), `mark_reject_count` (values that no mark can hold), `spool_drop_count` (batches that the
     spool's cap removed, with `spool_drop_span_count` and `spool_drop_mark_count`), `sink_drop_count` (batches
     that `log` or `stdout` were too slow for), `seal_failure_count` (failed tries to write a batch),
+    `snapshot_drop_count` (snapshots that waited for a batch in vain),
     `delivery` (what was sent, rejected, failed and is left) and `internal_errors` by place.
 
     Example:
