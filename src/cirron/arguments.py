@@ -23,12 +23,21 @@ def check_profile(config: object, frameworks: object, snapshots: object, enabled
         if name not in KNOWN:
             known = ", ".join(map(repr, KNOWN))
             raise ValueError(f"frameworks={frameworks!r}: accepted are None, and a list of any of {known}")
-    if snapshots is not None:
-        raise ValueError(f"snapshots={snapshots!r}: this version takes none; accepted is None")
+    check_snapshots(snapshots)
+
+
+def check_snapshots(snapshots: object) -> None:
+    """Refuse what is no mode of snapshots; `...` stands for what the instance has.
+
+    Raises:
+        ValueError: naming what is accepted.
+    """
+    if snapshots is not None and snapshots is not ...:
+        check("snapshots", snapshots)
 
 
 def profile_settings(
-    config: Mapping[str, Any] | None, flush_interval: object, path: object, output: object
+    config: Mapping[str, Any] | None, snapshots: object, flush_interval: object, path: object, output: object
 ) -> dict[str, Any]:
     """The settings that a call of `profile` states; its own arguments go before what `config` says.
 
@@ -36,6 +45,8 @@ def profile_settings(
         ValueError, TypeError: naming the argument and what is accepted.
     """
     given = checked(config or {})
+    if snapshots is not ...:
+        given["snapshots"] = snapshots
     if flush_interval is not None:
         given["flush_interval"] = check("flush_interval", flush_interval)
     if path is not None:

@@ -18,6 +18,7 @@ from cirron.vitals import vitals
 TYPE_CHECKING = False  # what `typing` calls so, without its milliseconds; checkers know the name
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+    from types import EllipsisType
     from typing import Any, TypeVar
 
     from cirron._recorder import Recorder
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from cirron.hooks import Target
     from cirron.recording import Recording
     from cirron.settings import Settings
+    from cirron.snapshots import Taking, Watched
     from cirron.workers import Lineage
 
     T = TypeVar("T")
@@ -92,6 +94,7 @@ class Cirron:
         api_endpoint: the server's URL, `https://app.cirron.com` by default.
         workspace_id: the workspace there.
         output_dir: the folder of the spool, `./.cirron` by default.
+        snapshots: `"stats"` (the default) or None; see `cirron.profile`.
         flush_interval: seconds between two writes to the spool, 1.0 by default.
         spool_max_bytes: when the spool grows beyond this, its oldest batches go; 1 GiB by default.
         output: where records go; see `cirron.profile`.
@@ -113,15 +116,19 @@ class Cirron:
         api_endpoint: str | None = None,
         workspace_id: str | None = None,
         output_dir: str | os.PathLike[str] | None = None,
+        snapshots: str | None = "stats",
         *,
         flush_interval: float | None = None,
         spool_max_bytes: int | None = None,
         output: str | Sequence[str] | None = None,
     ) -> None:
+        from cirron.arguments import check_snapshots
         from cirron.settings import checked
 
+        check_snapshots(snapshots)
         self._set_up(
-            checked(
+            {"snapshots": snapshots}
+            | checked(
                 {
                     "api_key": api_key,
                     "api_endpoint": api_endpoint,
@@ -141,6 +148,8 @@ class Cirron:
         self._profiler: Profiler | None = None
         self._recording: Recording | None = None  # of the latest session, which may be over
         self._frameworks: Sequence[str] | None = ()  # to hook; None for all there are
+        self._watched: Watched | None = None
+        self._taking: Taking | None = None  # of the latest session
         self._exit_hook = AtExit(self._at_exit)
         _instances.add(self)
 
@@ -148,21 +157,21 @@ class Cirron:
         self,
         config: Mapping[str, Any] | None = None,
         frameworks: Sequence[str] | None = None,
-        snapshots: str | None = None,
+        snapshots: str | EllipsisType | None = ...,
         *,
         flush_interval: float | None = None,
         enabled: bool = True,
         path: str | os.PathLike[str] | None = None,
         output: str | Sequence[str] | None = None,
     ) -> Profiler:
-        """Start a session on this instance; see `cirron.profile`."""
+        """Start a session on this instance; see `cirron.profile`. Without `snapshots` it is as the instance has it."""
         try:
             from cirron.arguments import check_profile, profile_settings
         except Exception as error:  # noqa: BLE001 - no memory, or no file that may be opened
             self._faults.note("profile", error, NOT_STARTED)
             return Profiler(self, None)
         check_profile(config, frameworks, snapshots, enabled)
-        given = {**self._given, **profile_settings(config, flush_interval, path, output)}
+        given = {**self._given, **profile_settings(config, snapshots, flush_interval, path, output)}
         with self._lock:
             if self._is_parents:
                 self._profiler = None
@@ -203,6 +212,20 @@ class Cirron:
         recorder = self._recorder
         return iterable if recorder is None else recorder.batches(iterable)
 
+    def watch(self, model: object) -> None:
+        """Look at a model at the end of each epoch of this instance's `epochs`; see `cirron.watch`."""
+        from cirron.snapshots import Watched
+
+        with self._lock:
+            is_first = self._watched is None
+            self._watched = self._watched or Watched()
+            try:
+                self._watched.add(model)
+            except TypeError as error:
+                self._faults.warn(f"watch(): {error}; nothing more is watched")
+            if is_first:
+                self._take_snapshots()
+
     def flush(self) -> None:
         """Return when everything closed or marked before the call is on disk."""
         if self._recording is not None:
@@ -241,6 +264,7 @@ class Cirron:
             self._recording = None
             self._faults.note("profile", error, NOT_STARTED)
         self._record_into(self._recording.recorder if self._recording is not None else None)
+        self._take_snapshots()
         self._exit_hook.register()
         self._hook_frameworks()
         return Profiler(self, self._recording)
@@ -264,7 +288,15 @@ class Cirron:
         """Where hooks record for this instance."""
         from cirron.hooks import Target
 
-        return Target(self.scope, self._scope_unless, self._innermost, self._faults)
+        return Target(
+            scope=self.scope,
+            scope_unless=self._scope_unless,
+            innermost=self._innermost,
+            mark=self.mark,
+            watch=self.watch,
+            end_epoch=self._end_epoch,
+            faults=self._faults,
+        )
 
     def _scope_unless(self, *name_and_where: Any) -> AnyScope | None:
         recorder = self._recorder
@@ -273,6 +305,26 @@ class Cirron:
     def _innermost(self, names: tuple[str, ...]) -> str | None:
         recorder = self._recorder
         return None if recorder is None else recorder.innermost(names)
+
+    def _take_snapshots(self) -> None:
+        """Have the session look at the watched models at the end of each epoch, if it is to take snapshots at all."""
+        recording = self._recording
+        recorder = recording.recorder if recording is not None else None
+        mode = recording.settings.snapshots if recording is not None else None
+        if self._watched is None or recorder is None or mode is None:
+            self._taking = None
+            return
+        from cirron.snapshots import Taking
+
+        self._taking = Taking(self._watched, recorder, self._faults)
+        recorder.set_epoch_end(self._taking.take)
+
+    def _end_epoch(self) -> None:
+        """As the recorder does at the end of the epochs of `epochs`, for one that hooks have opened."""
+        recorder, taking = self._recorder, self._taking
+        place = recorder.here() if recorder is not None and taking is not None else None
+        if place is not None and taking is not None:
+            taking.take(*place)
 
     def _begin_as_worker(self) -> None:
         """Begin a session of this process with the settings of its parent's; without any, nothing happens."""

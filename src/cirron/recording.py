@@ -240,6 +240,7 @@ class Recording:
             "drops_by_thread": counters["threads"],
             "deferred_count": live.drain.deferred_count,
             "seal_failure_count": counters["seal_failures"],
+            "snapshot_drop_count": counters["snapshots_dropped"],
             "flush_latency_ns": live.drain.latency_ns,
             **live.outlets.facts(),
             "internal_errors": counters["internal_errors"],

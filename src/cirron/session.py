@@ -26,9 +26,8 @@ class _Default(Cirron):
         self._announcement: Announcement | None = None
 
     def _target(self) -> Target:
-        from cirron.hooks import Target
-
-        return Target(_recorder.scope, _recorder.scope_unless, _recorder.innermost, self._faults)
+        native = {name: getattr(_recorder, name) for name in ("scope", "scope_unless", "innermost", "mark")}
+        return super()._target()._replace(**native)
 
     def _record_into(self, recorder: _recorder.Recorder | None) -> None:
         _recorder.set_default(recorder)
@@ -81,7 +80,7 @@ if "CIRRON_PARENT" in os.environ:  # cirron.workers.VARIABLE, whose module is no
 def profile(
     config: Mapping[str, Any] | None = None,
     frameworks: Sequence[str] | None = None,
-    snapshots: str | None = None,
+    snapshots: str | None = "stats",
     *,
     flush_interval: float | None = None,
     enabled: bool = True,
@@ -101,7 +100,8 @@ def profile(
             `batch_max_bytes` and `fsync` (batches survive a power failure, and cost more).
         frameworks: frameworks that shall open scopes by themselves, such as `["torch"]`; all that are known by
             default, whether they are imported before this call or after it. `[]` for none.
-        snapshots: tensor snapshots; this version has none, so None.
+        snapshots: `"stats"` for the mean, deviation, range, norm and histogram of each parameter and gradient at the
+            end of each epoch, of the models that `watch` names; None for none.
         flush_interval: seconds between two writes to the spool, 1.0 by default.
         enabled: False for a handle on which everything does nothing, at almost no cost.
         path: folder to use instead of `./.cirron`.
@@ -131,6 +131,24 @@ def profile(
     )
 
 
+def watch(model: object) -> None:
+    """Look at a model's parameters and gradients at the end of each epoch of `epochs`, where nobody does so yet.
+
+    It may be called before or after `profile`, and for several models. A model is not kept alive by it. Each look is
+    one pass or two over the tensors where they are; `cirron traces snapshots` lists what was seen. Whatever cannot be
+    watched is named in a warning, and nothing is raised.
+
+    Args:
+        model: a `torch.nn.Module`.
+
+    Example:
+        ci.watch(model)
+        for epoch in ci.epochs(range(10)):
+            train(model)
+    """
+    _the_default().watch(model)
+
+
 def flush() -> None:
     """Return when everything closed or marked before the call is on disk; without a session, at once.
 
@@ -150,6 +168,7 @@ def health() -> dict[str, Any]:
     too deep), `mark_reject_count` (values that no mark can hold), `spool_drop_count` (batches that the
     spool's cap removed, with `spool_drop_span_count` and `spool_drop_mark_count`), `sink_drop_count` (batches
     that `log` or `stdout` were too slow for), `seal_failure_count` (failed tries to write a batch),
+    `snapshot_drop_count` (snapshots that waited for a batch in vain),
     `delivery` (what was sent, rejected, failed and is left) and `internal_errors` by place.
 
     Example:

@@ -16,6 +16,7 @@ KIB = 1024
 MIB = 1024 * KIB
 GIB = 1024 * MIB
 
+SNAPSHOTS = ("stats",)
 OUTPUTS = ("spool", "log", "stdout", "none")
 
 
@@ -45,6 +46,7 @@ class Settings:
     ring_marks: int = 65536
     batch_max_bytes: int = 16 * MIB
     fsync: bool = False
+    snapshots: str | None = "stats"
 
     @property
     def spool_dir(self) -> Path:
@@ -190,6 +192,13 @@ def _sinks(name: str, value: Any) -> tuple[str, ...]:
     return tuple(sinks)
 
 
+def _snapshots(name: str, value: Any) -> str:
+    if value not in SNAPSHOTS:
+        accepted = ", ".join(map(repr, SNAPSHOTS))
+        raise ValueError(f"{name}={value!r}: accepted are {accepted}, and None for none")
+    return str(value)
+
+
 def _wrong_type(name: str, value: Any, accepted: str) -> TypeError:
     return TypeError(f"{name} is of type {type(value).__name__}; accepted is {accepted}")
 
@@ -204,4 +213,5 @@ CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "ring_marks": _count(64, 4_194_304),
     "batch_max_bytes": _count(64 * KIB, 1024 * MIB),
     "fsync": _switch,
+    "snapshots": _snapshots,
 }

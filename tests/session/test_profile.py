@@ -121,7 +121,7 @@ class TestArguments:
     def test_what_this_version_offers_may_be_said_out_loud(self):
         ci.profile({}, None, None, output="spool", enabled=True)
         ci.shutdown()
-        ci.profile(frameworks=[], output=["spool"])
+        ci.profile(frameworks=[], snapshots="stats", output=["spool"])
         ci.shutdown()
         ci.profile(frameworks=["torch"])
         ci.shutdown()
@@ -133,7 +133,7 @@ class TestArguments:
                 {"frameworks": ["torch", "jax"]},
                 "frameworks=['torch', 'jax']: accepted are None, and a list of any of 'torch'",
             ),
-            ({"snapshots": "stats"}, "snapshots='stats': this version takes none; accepted is None"),
+            ({"snapshots": "all"}, "snapshots='all': accepted are 'stats', and None for none"),
             (
                 {"output": "disk"},
                 "output='disk': accepted are 'spool', 'log', 'stdout', 'none', a list of these without 'none'",

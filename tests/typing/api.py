@@ -48,6 +48,14 @@ async def main() -> None:
         assert_type(number, int)
 
 
+def watched(model: object) -> None:
+    ci.profile(snapshots=None)
+    ci.watch(model)
+    recorder = ci.Cirron(snapshots="stats")
+    recorder.profile(snapshots=None)
+    recorder.watch(model)
+
+
 def lifecycle() -> None:
     ci.flush()
     assert ci.health()["mark_drop_count"] == 0

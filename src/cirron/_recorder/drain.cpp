@@ -92,7 +92,15 @@ void Drain::collect() {
     for (RingBlock* ring : journal_.ring_blocks())
         targets.push_back({ring, ring->head.load(std::memory_order_acquire)});
     if (!options_.recovered) clock_.sync();
+    collect_snapshots();
     for (const Target& target : targets) collect_ring(target.ring, target.head);
+}
+
+void Drain::collect_snapshots() {
+    while (std::optional<std::string> record = snapshots_.take()) {
+        encoder_.add_snapshot(*record);
+        if (encoder_.bytes() > options_.batch_max_bytes) seal(false);
+    }
 }
 
 void Drain::run_to_end() {
@@ -322,8 +330,13 @@ void Drain::seal(bool closes_session) {
     std::string batch_id = hex_id(random_bits(), random_bits());
     uint64_t created_ns = std::max(sealing_time_ns(), last_created_ns_ + 1);
     std::string preamble = batch_preamble(created_ns, batch_id);
-    auto parts = {std::string_view(preamble), encoder_.spans(), std::string_view("],\n\"marks\":["), encoder_.marks(),
-                  std::string_view("],\n\"snapshots\":[]}\n")};
+    auto parts = {std::string_view(preamble),
+                  encoder_.spans(),
+                  std::string_view("],\n\"marks\":["),
+                  encoder_.marks(),
+                  std::string_view("],\n\"snapshots\":["),
+                  encoder_.snapshots(),
+                  std::string_view("]}\n")};
     uint64_t bytes = 0;
     try {
         bytes = sealer_.seal(batch_name(created_ns, batch_id), parts, closes_session);

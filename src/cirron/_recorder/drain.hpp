@@ -10,6 +10,7 @@
 #include "encode.hpp"
 #include "journal.hpp"
 #include "kept.hpp"
+#include "pending.hpp"
 #include "seal.hpp"
 
 namespace cirron {
@@ -47,6 +48,7 @@ class Drain {
 
     DrainTotals totals() const;
     KeptBatches& kept() { return kept_; }
+    PendingSnapshots& snapshots() { return snapshots_; }
     // The first thing found wrong in a dead journal, or nothing.
     const std::string& damage() const { return damage_; }
     void report_damage(std::string what);
@@ -57,6 +59,7 @@ class Drain {
   private:
     // Encodes all that is committed now; seals only what fills a batch.
     void collect();
+    void collect_snapshots();
     void collect_ring(RingBlock* ring, uint64_t until);
     struct Chunk {
         uint64_t end;
@@ -93,6 +96,7 @@ class Drain {
     BatchEncoder encoder_;
     Sealer sealer_;
     KeptBatches kept_;
+    PendingSnapshots snapshots_;
     std::vector<char> chunk_;
     uint64_t last_created_ns_ = 0;
     uint64_t sealed_now_ = 0;

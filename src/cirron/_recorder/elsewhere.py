@@ -18,6 +18,7 @@ __all__ = [
     "Recovered",
     "Scope",
     "arm_starter",
+    "array_stats",
     "batches",
     "call_in_main_thread",
     "epochs",
@@ -123,6 +124,15 @@ def peek(journal_path: str) -> NoReturn:
         OSError: always.
     """
     raise OSError(f"{_WHY}: journals are read there, or by any `cirron traces` command")
+
+
+def array_stats(address: int, dtype: str, shape: tuple[int, ...], strides: tuple[int, ...]) -> NoReturn:
+    """No snapshot is taken here.
+
+    Raises:
+        RuntimeError: always.
+    """
+    raise RuntimeError(f"{_WHY}: snapshots are taken there")
 
 
 def set_default(recorder: None) -> None:

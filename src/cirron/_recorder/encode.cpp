@@ -279,6 +279,12 @@ void BatchEncoder::end_mark(const Digits& ts_ns, bool is_summary) {
     marks_.put(is_summary ? ",\"kind\":\"summary\"}" : ",\"kind\":\"point\"}");
 }
 
+void BatchEncoder::add_snapshot(std::string_view json) {
+    snapshots_.reserve(json.size() + 2);
+    if (snapshots_.size() != 0) snapshots_.put(",\n");
+    snapshots_.put(json);
+}
+
 void BatchEncoder::go_back_to(const Position& position) {
     spans_.cut_to(position.spans_bytes);
     marks_.cut_to(position.marks_bytes);
@@ -289,6 +295,7 @@ void BatchEncoder::go_back_to(const Position& position) {
 void BatchEncoder::clear() {
     spans_.clear();
     marks_.clear();
+    snapshots_.clear();
     span_count_ = 0;
     mark_count_ = 0;
     mark_links_.clear();

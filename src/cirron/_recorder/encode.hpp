@@ -46,6 +46,9 @@ class BatchEncoder {
     void add_session_span(const SpanFields& span);
     void add_mark(uint64_t id, const MarkRecord& record, const Scalar& value, AttrBytes attrs, bool is_unresolved);
 
+    // A record that is JSON already.
+    void add_snapshot(std::string_view json);
+
     // Where the encoder stands between two records, to go back to when the next one could not be finished.
     struct Position {
         size_t spans_bytes, marks_bytes;
@@ -54,11 +57,12 @@ class BatchEncoder {
     Position position() const { return {spans_.size(), marks_.size(), span_count_, mark_count_}; }
     void go_back_to(const Position& position);
 
-    bool empty() const { return span_count_ + mark_count_ == 0; }
-    size_t bytes() const { return spans_.size() + marks_.size(); }
-    // The members of the two arrays.
+    bool empty() const { return span_count_ + mark_count_ + snapshots_.size() == 0; }
+    size_t bytes() const { return spans_.size() + marks_.size() + snapshots_.size(); }
+    // The members of the three arrays.
     std::string_view spans() const { return spans_.text(); }
     std::string_view marks() const { return marks_.text(); }
+    std::string_view snapshots() const { return snapshots_.text(); }
     void clear();
 
   private:
@@ -83,6 +87,7 @@ class BatchEncoder {
     Digits thread_digits_{0};
     TextBuffer spans_;
     TextBuffer marks_;
+    TextBuffer snapshots_;
     uint64_t span_count_ = 0;
     uint64_t mark_count_ = 0;
     std::vector<MarkLink> mark_links_;

@@ -63,6 +63,28 @@ void open_item(LoopIterator* self, Recorder* recorder, uint64_t ticks) {
     if (!opened) recorder->count_lost_span();
 }
 
+// Before an epoch closes: whoever wants to look at what it has made of the program does it now, at the expense of the
+// epoch. False with an exception set when one was raised that is meant for the program, as by a signal handler.
+bool end_epoch(LoopIterator* self) {
+    Recorder* recorder = self->unit->is_epoch ? self->open.recorder() : nullptr;
+    if (recorder == nullptr || recorder->epoch_end() == nullptr || self->open.frame->is_ghost) return true;
+    uint64_t began = now_ticks();
+    PyObject* function = Py_NewRef(recorder->epoch_end());
+    PyObject* arguments = scope_and_time(recorder, self->open.frame->id);
+    PyObject* result = arguments == nullptr ? nullptr : PyObject_CallObject(function, arguments);
+    Py_XDECREF(arguments);
+    Py_DECREF(function);
+    Py_XDECREF(result);
+    // The function may have ended the session, or this loop.
+    recorder = self->open.recorder();
+    if (recorder != nullptr) recorder->add_overhead(self->open.frame, now_ticks() - began);
+    if (result != nullptr) return true;
+    if (!PyErr_ExceptionMatches(PyExc_Exception)) return false;
+    PyErr_Clear();
+    if (recorder != nullptr) recorder->count_internal_error("epoch end");
+    return true;
+}
+
 void turn_to_next_item(LoopIterator* self, Recorder* recorder) {
     uint64_t now = now_ticks();
     if (self->open.frame != nullptr) {
@@ -109,7 +131,8 @@ void end_of_items(LoopIterator* self) {
 
 PyObject* iterator_next(PyObject* object) {
     LoopIterator* self = as_iterator(object);
-    if (self->iterator == nullptr) return nullptr;
+    if (self->iterator == nullptr || !end_epoch(self)) return nullptr;
+    if (self->iterator == nullptr) return nullptr;  // closed by what was called
     Recorder* recorder;
     if (!find_target(self->bound, recorder)) return nullptr;
     if (recorder != nullptr || self->open.frame != nullptr) turn_to_next_item(self, recorder);
@@ -146,7 +169,9 @@ void iterator_dealloc(PyObject* object) {
     PyObject_GC_UnTrack(object);
     if (self->open.frame != nullptr) {
         ErrorAside aside;
-        close_item(self, now_ticks(), aside.type());  // null after `break`; else an exception leaves the loop
+        // No error after `break`; else an exception leaves the loop.
+        if (aside.type() == nullptr && !end_epoch(self)) PyErr_WriteUnraisable(nullptr);
+        close_item(self, now_ticks(), aside.type());
     }
     Py_XDECREF(self->iterator);
     Py_XDECREF(reinterpret_cast<PyObject*>(self->bound));
@@ -155,8 +180,10 @@ void iterator_dealloc(PyObject* object) {
 
 PyObject* iterator_close(PyObject* object, PyObject*) {
     LoopIterator* self = as_iterator(object);
+    bool ended = end_epoch(self);
     if (self->open.frame != nullptr) close_item(self, now_ticks(), nullptr);
     Py_CLEAR(self->iterator);
+    if (!ended) return nullptr;
     Py_RETURN_NONE;
 }
 

@@ -43,6 +43,7 @@ PyMethodDef g_functions[] = {
     {"call_in_main_thread", call_in_main_thread, METH_O, nullptr},
     {"recover", function(recover), METH_VARARGS | METH_KEYWORDS, nullptr},
     {"peek", peek, METH_O, nullptr},
+    {"array_stats", array_stats, METH_VARARGS, nullptr},
     {nullptr, nullptr, 0, nullptr},
 };
 

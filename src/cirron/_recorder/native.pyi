@@ -4,9 +4,9 @@ Everything here is safe to call from any thread. `scope`, `mark`, `epochs` and `
 and cost tens of nanoseconds; the rest is for the session and the readers.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import TracebackType
-from typing import Any, Generic, TypedDict, TypeVar, final
+from typing import Any, Generic, TypeAlias, TypedDict, TypeVar, final
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -79,6 +79,7 @@ class Counters(TypedDict):
     bytes_sealed: int
     seal_failures: int
     batches_forgotten: int
+    snapshots_dropped: int
     internal_errors: dict[str, int]
     threads: list[ThreadCounters]
 
@@ -162,6 +163,26 @@ class Recorder:
         """Messages for the user that came up on the hot path since the last call."""
     def depth(self) -> int:
         """Scopes open on the calling thread or task."""
+    def here(self) -> tuple[str, int] | None:
+        """The id of the innermost scope of the calling thread or task, else the session's, and the time in ns.
+
+        None when the session is over.
+        """
+    def add_snapshots(self, records: Sequence[bytes]) -> None:
+        """Write records of snapshots into the next batch, and have that written soon.
+
+        Until then they are in memory only, so a kill loses them. When batches cannot be written, the oldest go
+        beyond 16 MiB, and are counted.
+
+        Args:
+            records: JSON objects, whole and valid: they are written as they are.
+        """
+    def set_epoch_end(self, function: Callable[[str, int], object] | None) -> None:
+        """Have a function called each time an epoch of `epochs` is about to close without an exception.
+
+        It is called with what `here` would say in the epoch, in the thread of the loop, and the time it takes counts
+        as the epoch's overhead. An `Exception` of it is dropped and counted. The end of the session forgets it.
+        """
     def open_spans(self) -> bytes:
         """A JSON array of the spans open now, session included, with `end_ns: null`."""
     def counters(self) -> Counters: ...
@@ -277,4 +298,44 @@ def peek(journal_path: str) -> bytes:
     Example:
         >>> json.loads(peek(".cirron/journal/5b1f0e9c4f6e1a9d0000000000000001.journal"))[0]["name"]
         'epoch'
+    """
+
+Statistics: TypeAlias = tuple[
+    int,
+    int,
+    float | None,
+    float | None,
+    float | None,
+    float | None,
+    float | None,
+    list[float] | None,
+    list[int] | None,
+]
+
+def array_stats(address: int, dtype: str, shape: tuple[int, ...], strides: tuple[int, ...]) -> Statistics:
+    """What the elements of an array in host memory come to; it is read in place, without the GIL.
+
+    Sums are kept in float64, however many elements there are and however far they are from zero. Complex numbers
+    count by their magnitude. The array must stay where it is; whatever else may be done to it meanwhile.
+
+    Args:
+        address: of the first element.
+        dtype: `bool`, `int8` to `int64`, `uint8` to `uint64`, `float16`, `bfloat16`, `float32`, `float64`,
+            `complex64` or `complex128`.
+        shape: the sizes of its dimensions; none for one element.
+        strides: from element to element in each dimension, in elements; zero and negative ones as well.
+
+    Returns:
+        How many elements are finite and how many are not; then of the finite ones mean, standard deviation (of
+        the population), least, greatest, Euclidean norm, 17 edges and 16 counts of a histogram between the least and
+        the greatest. A bucket holds its lower edge, the last one its upper edge as well; elements that are all equal
+        lie in the middle of buckets around them. None stands for what there is nothing to compute of, and for a
+        number beyond the range of float64.
+
+    Raises:
+        ValueError: another dtype, or shape and strides that do not fit together.
+
+    Example:
+        >>> array_stats(array.ctypes.data, "float32", (3,), (1,))[:5]  # of [1, 2, nan]
+        (2, 1, 1.5, 0.5, 1.0)
     """

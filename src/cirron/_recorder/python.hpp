@@ -21,6 +21,9 @@ struct RecorderObject {
 // The recorder behind g_default_recorder, borrowed; may be null.
 PyObject* default_recorder_object();
 
+// A new tuple of a scope's id in hex digits and the time now in nanoseconds; null with an exception set.
+PyObject* scope_and_time(Recorder* recorder, uint64_t id);
+
 // Where an operation records to now: the bound recorder, or the default one when `bound` is null; null when there is
 // none or it is closed.
 inline Recorder* target(RecorderObject* bound) {
@@ -105,5 +108,6 @@ PyObject* set_default(PyObject* module, PyObject* recorder);
 PyObject* call_in_main_thread(PyObject* module, PyObject* function);
 PyObject* recover(PyObject* module, PyObject* args, PyObject* keywords);
 PyObject* peek(PyObject* module, PyObject* journal_path);
+PyObject* array_stats(PyObject* module, PyObject* args);
 
 }  // namespace cirron

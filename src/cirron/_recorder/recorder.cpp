@@ -153,6 +153,7 @@ Recorder::~Recorder() {
     // Also after a close: what was being marked while the session ended may have come in since.
     names_->clear_cache();
     deferred_.give_up();
+    set_epoch_end(nullptr);
 }
 
 // ---- threads ------------------------------------------------------------------------------------------------------
@@ -460,6 +461,17 @@ void Recorder::mark(uint32_t name, const Scalar& value, bool is_summary, AttrByt
     }
 }
 
+std::optional<uint64_t> Recorder::innermost_id() {
+    Stack* stack = stack_here();
+    if (stack == nullptr) return std::nullopt;
+    return stack->top_id() == 0 ? kSessionId : stack->top_id();
+}
+
+void Recorder::set_epoch_end(PyObject* function) {
+    PyObject* before = std::exchange(epoch_end_, Py_XNewRef(function));
+    Py_XDECREF(before);
+}
+
 uint64_t Recorder::cpu_clock(ThreadState* thread, uint64_t ticks) {
     // A system call of some 200 ns, so at most every tenth of a millisecond; scopes shorter than that share a reading.
     if (ticks - thread->cpu_read_at > g_ticks_per_ms / 10) [[unlikely]]
@@ -506,6 +518,7 @@ void Recorder::close_session(const std::string& ended, std::optional<double> tim
     names_->clear_cache();
     stacks_.clear();
     deferred_.give_up();
+    set_epoch_end(nullptr);
     note_ending(ended);
     journal_->header().ending.ticks.store(now_ticks(), std::memory_order_release);
     without_gil([&] { seal_the_end(timeout_s); });
@@ -576,6 +589,10 @@ uint64_t Recorder::drain(std::optional<double> timeout_s) {
     journal_->header().heartbeat_wall_ns.store(wall_now_ns(), std::memory_order_relaxed);
     populate_rings();
     return drain_->run();
+}
+
+void Recorder::add_snapshot(std::string json) {
+    if (!closed_) drain_->snapshots().add(std::move(json));
 }
 
 // Has the pages of a ring's first lap made before its thread gets there: a page fault on a file costs microseconds.
@@ -668,6 +685,7 @@ Recorder::Counters Recorder::counters() {
     if (abandoned_) return counters;
     counters.drained = drain_->totals();
     counters.batches_forgotten = drain_->kept().forgotten();
+    counters.snapshots_dropped = drain_->snapshots().dropped();
     const JournalHeader& header = journal_->header();
     counters.spans_dropped = header.spans_dropped.load(std::memory_order_relaxed);
     counters.marks_dropped = header.marks_dropped.load(std::memory_order_relaxed);

@@ -94,8 +94,19 @@ class Recorder {
     uint32_t depth();
     // Of `count` names, the one that the innermost scope here has that has one of them; null when none does. Borrowed.
     PyObject* innermost(PyObject* const* names, Py_ssize_t count);
+    // The innermost scope here, else the session. Null when memory is out.
+    std::optional<uint64_t> innermost_id();
+    // The time now, as it is written in records.
+    uint64_t now_ns() const { return clock_->to_ns(now_ticks()); }
     // Of the calling thread or task; null when memory is out.
     Stack* stack_here() { return here()->stack; }
+
+    // What is called before an epoch of a loop closes, with its id and the time; null: nothing. Borrowed. Needs the
+    // GIL.
+    PyObject* epoch_end() const { return epoch_end_; }
+    void set_epoch_end(PyObject* function);
+    // Time that was spent within a scope on recording.
+    void add_overhead(Frame* frame, uint64_t ticks) { frame->overhead_ns += ticks_to_ns(ticks); }
 
     // ---- life ----
 
@@ -113,6 +124,8 @@ class Recorder {
 
     // Throws TimeoutError when another drain lasts for so long.
     uint64_t drain(std::optional<double> timeout_s);
+    // Writes it into the next batch, or drops it when the session is over. Safe from any thread, and needs the GIL.
+    void add_snapshot(std::string json);
     bool wait(double timeout_s);
     void wake();
     std::string open_spans();
@@ -147,7 +160,7 @@ class Recorder {
     struct Counters {
         DrainTotals drained;
         uint64_t spans_dropped = 0, marks_dropped = 0, scopes_too_deep = 0, marks_rejected = 0;
-        uint64_t batches_forgotten = 0;
+        uint64_t batches_forgotten = 0, snapshots_dropped = 0;
         std::map<std::string, uint64_t> internal_errors;
         std::vector<ThreadCounters> threads;
     };
@@ -205,6 +218,7 @@ class Recorder {
     std::atomic<uint64_t> next_id_block_{kSessionId + 1};
     uint64_t scope_overhead_ns_ = 0;
     uint64_t mark_overhead_ns_ = 0;
+    PyObject* epoch_end_ = nullptr;  // owned
 
     std::mutex threads_mutex_;  // the five below and states_
     std::vector<ThreadState*> threads_;

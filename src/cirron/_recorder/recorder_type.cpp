@@ -243,6 +243,43 @@ PyObject* recorder_depth(PyObject* self, PyObject*) {
     });
 }
 
+PyObject* recorder_here(PyObject* self, PyObject*) {
+    return translated([&]() -> PyObject* {
+        Recorder* recorder = target(as_object(self));
+        std::optional<uint64_t> id = recorder == nullptr ? std::nullopt : recorder->innermost_id();
+        if (!id) Py_RETURN_NONE;
+        return scope_and_time(recorder, *id);
+    });
+}
+
+PyObject* recorder_add_snapshots(PyObject* self, PyObject* records) {
+    return translated([&]() -> PyObject* {
+        PyObject* list = PySequence_Fast(records, "add_snapshots() takes a sequence of bytes");
+        if (list == nullptr) return nullptr;
+        bool whole = true;
+        for (Py_ssize_t i = 0; whole && i < PySequence_Fast_GET_SIZE(list); ++i) {
+            char* json;
+            Py_ssize_t bytes;
+            whole = PyBytes_AsStringAndSize(PySequence_Fast_GET_ITEM(list, i), &json, &bytes) == 0;
+            if (whole) recorder_of(self)->add_snapshot({json, static_cast<size_t>(bytes)});
+        }
+        Py_DECREF(list);
+        recorder_of(self)->wake();
+        if (!whole) return nullptr;
+        Py_RETURN_NONE;
+    });
+}
+
+PyObject* recorder_set_epoch_end(PyObject* self, PyObject* function) {
+    if (function != Py_None && PyCallable_Check(function) == 0) {
+        PyErr_Format(PyExc_TypeError, "expected a callable or None, not %s", Py_TYPE(function)->tp_name);
+        return nullptr;
+    }
+    Recorder* recorder = target(as_object(self));
+    if (recorder != nullptr) recorder->set_epoch_end(function == Py_None ? nullptr : function);
+    Py_RETURN_NONE;
+}
+
 PyObject* recorder_open_spans(PyObject* self, PyObject*) {
     return translated([&]() -> PyObject* {
         std::string json = recorder_of(self)->open_spans();
@@ -297,6 +334,7 @@ PyObject* recorder_counters(PyObject* self, PyObject*) {
                      set_count(dict, "bytes_sealed", drained.bytes) &&
                      set_count(dict, "seal_failures", drained.failures) &&
                      set_count(dict, "batches_forgotten", counters.batches_forgotten) &&
+                     set_count(dict, "snapshots_dropped", counters.snapshots_dropped) &&
                      PyDict_SetItemString(dict, "internal_errors", errors) == 0 &&
                      PyDict_SetItemString(dict, "threads", threads) == 0;
         Py_XDECREF(errors);
@@ -348,6 +386,9 @@ PyMethodDef g_methods[] = {
     {"resolve", recorder_resolve, METH_VARARGS, nullptr},
     {"take_warnings", recorder_take_warnings, METH_NOARGS, nullptr},
     {"depth", recorder_depth, METH_NOARGS, nullptr},
+    {"here", recorder_here, METH_NOARGS, nullptr},
+    {"add_snapshots", recorder_add_snapshots, METH_O, nullptr},
+    {"set_epoch_end", recorder_set_epoch_end, METH_O, nullptr},
     {"open_spans", recorder_open_spans, METH_NOARGS, nullptr},
     {"counters", recorder_counters, METH_NOARGS, nullptr},
     {"count_spool_drops", method(recorder_count_spool_drops), METH_VARARGS | METH_KEYWORDS, nullptr},
@@ -430,6 +471,12 @@ PyObject* make_scope_unless(RecorderObject* bound, PyObject* const* args, Py_ssi
 }
 
 PyObject* default_recorder_object() { return g_default_object; }
+
+PyObject* scope_and_time(Recorder* recorder, uint64_t id) {
+    std::string hex = hex_id(recorder->journal().header().session.id_prefix, id);
+    auto now_ns = static_cast<unsigned long long>(recorder->now_ns());
+    return Py_BuildValue("s#K", hex.data(), static_cast<Py_ssize_t>(hex.size()), now_ns);
+}
 
 PyObject* set_default(PyObject*, PyObject* recorder) {
     if (recorder != Py_None && !Py_IS_TYPE(recorder, &g_recorder_type)) {

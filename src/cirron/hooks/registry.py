@@ -9,21 +9,36 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Iterable
+from collections.abc import Collection
 from functools import partial
 from importlib import import_module
-from typing import Any, Protocol, cast
+from typing import Any, NamedTuple, Protocol, cast
 
 from cirron.hooks.import_hook import ImportHook
 from cirron.hooks.target import Target
 
-# By framework, the module with its `Hooks`; in the order in which they claim epochs and steps.
-_MODULES = {"torch": "cirron.hooks.torch"}
-KNOWN = tuple(_MODULES)
+
+class _Hookable(NamedTuple):
+    """A module of a framework that can be hooked.
+
+    Attributes:
+        framework: as the user calls it; several modules may belong to one.
+        module: its full name; the hooks come when it is imported.
+        hooks: our module with the `Hooks` for it.
+    """
+
+    framework: str
+    module: str
+    hooks: str
+
+
+# In the order in which frameworks claim epochs and steps.
+_HOOKABLES = (_Hookable("torch", "torch", "cirron.hooks.torch"),)
+KNOWN = tuple(dict.fromkeys(each.framework for each in _HOOKABLES))
 
 
 class Hooks(Protocol):
-    """The hooks of one framework."""
+    """The hooks of one module of a framework."""
 
     def __init__(self, target: Target) -> None: ...
     def install(self) -> None:
@@ -39,16 +54,16 @@ class _Claim:
     Attributes:
         owner: who asks; the same one asks once.
         target: where its hooks record.
-        waiting: frameworks that it would have hooked.
-        installed: the hooks that record for it, by framework.
-        failed: why a framework has no hooks, by framework.
+        waiting: what it would have hooked.
+        installed: the hooks that record for it.
+        failed: why a framework has no hooks, by its name.
     """
 
-    def __init__(self, owner: object, target: Target, frameworks: Iterable[str]) -> None:
+    def __init__(self, owner: object, target: Target, frameworks: Collection[str]) -> None:
         self.owner = owner
         self.target = target
-        self.waiting = set(frameworks)
-        self.installed: dict[str, Hooks] = {}
+        self.waiting = {each for each in _HOOKABLES if each.framework in frameworks}
+        self.installed: dict[_Hookable, Hooks] = {}
         self.failed: dict[str, str] = {}
 
 
@@ -66,7 +81,7 @@ def _fresh_lock() -> None:
 os.register_at_fork(after_in_child=_fresh_lock)
 
 
-def claim(owner: object, target: Target, frameworks: Iterable[str] | None) -> None:
+def claim(owner: object, target: Target, frameworks: Collection[str] | None) -> None:
     """Have `frameworks` recorded for `owner`, those that are imported at once and others when they are.
 
     Who has a claim already keeps it as it is: a forked child does, from its parent.
@@ -89,10 +104,10 @@ def release(owner: object) -> None:
         if mine is None:
             return
         _claims.remove(mine)
-        for name in KNOWN:
-            _imports.forget(name)
-            if name in mine.installed:
-                _remove(name, mine)
+        for each in _HOOKABLES:
+            _imports.forget(each.module)
+            if each in mine.installed:
+                _remove(each, mine)
         _settle()
 
 
@@ -101,8 +116,9 @@ def state(owner: object) -> dict[str, Any]:
     mine = _claim_of(owner)
     if mine is None:
         return {}
+    installed = {each.framework for each in mine.installed}
     return {
-        "frameworks_installed": [name for name in KNOWN if name in mine.installed],
+        "frameworks_installed": [name for name in KNOWN if name in installed],
         "frameworks_failed": dict(mine.failed),
     }
 
@@ -111,21 +127,21 @@ def _claim_of(owner: object) -> _Claim | None:
     return next((each for each in tuple(_claims) if each.owner is owner), None)
 
 
-def _settle(just_imported: str | None = None) -> None:
-    """Give each framework to the first session that wants it."""
-    for name in KNOWN:
-        first = next((each for each in _claims if name in each.waiting or name in each.installed), None)
-        if first is None or name in first.installed:
+def _settle(just_imported: _Hookable | None = None) -> None:
+    """Give each module to the first session that wants it."""
+    for each in _HOOKABLES:
+        first = next((mine for mine in _claims if each in mine.waiting or each in mine.installed), None)
+        if first is None or each in first.installed:
             continue
-        if name == just_imported or _is_imported(name):
-            _install(name, first)
+        if each == just_imported or _is_imported(each.module):
+            _install(each, first)
         else:
-            _imports.wait_for(name, partial(_settle_on_import, name))
+            _imports.wait_for(each.module, partial(_settle_on_import, each))
 
 
-def _settle_on_import(name: str) -> None:
+def _settle_on_import(hookable: _Hookable) -> None:
     with _lock:
-        _settle(just_imported=name)
+        _settle(just_imported=hookable)
 
 
 def _is_imported(name: str) -> bool:
@@ -135,13 +151,14 @@ def _is_imported(name: str) -> bool:
     return module is not None and not getattr(spec, "_initializing", False)
 
 
-def _install(name: str, mine: _Claim) -> None:
-    mine.waiting.discard(name)
+def _install(hookable: _Hookable, mine: _Claim) -> None:
+    name = hookable.framework
+    mine.waiting.discard(hookable)
     hooks: Hooks | None = None
     try:
-        hooks = cast("Hooks", import_module(_MODULES[name]).Hooks(mine.target))
+        hooks = cast("Hooks", import_module(hookable.hooks).Hooks(mine.target))
         hooks.install()
-        mine.installed[name] = hooks
+        mine.installed[hookable] = hooks
     except Exception as error:  # noqa: BLE001 - of a framework in a version that nobody here has seen
         mine.failed[name] = f"{type(error).__name__}: {error}"
         mine.target.faults.note(
@@ -151,8 +168,9 @@ def _install(name: str, mine: _Claim) -> None:
             hooks.remove()
 
 
-def _remove(name: str, mine: _Claim) -> None:
+def _remove(hookable: _Hookable, mine: _Claim) -> None:
+    name = hookable.framework
     try:
-        mine.installed.pop(name).remove()
+        mine.installed.pop(hookable).remove()
     except Exception as error:  # noqa: BLE001 - shutdown goes on
         mine.target.faults.note(f"hooks.{name}", error, f"the hooks of {name} could not be taken away")

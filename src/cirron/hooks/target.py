@@ -17,10 +17,16 @@ class Target(NamedTuple):
         scope: opens scopes, as `cirron.scope` does.
         scope_unless: the same, where no such scope is open; see `native.pyi`.
         innermost: tells which of some names the innermost open scope has; see there too.
+        mark: as `cirron.mark`.
+        watch: as `cirron.watch`, for models that hooks come by.
+        end_epoch: called while an epoch that hooks have opened is still open, and has gone well.
         faults: takes what goes wrong in a hook.
     """
 
     scope: Callable[..., AnyScope]
     scope_unless: Callable[..., AnyScope | None]
     innermost: Callable[[tuple[str, ...]], str | None]
+    mark: Callable[..., None]
+    watch: Callable[[object], None]
+    end_epoch: Callable[[], None]
     faults: Faults

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from cirron.hooks.torch.names import BACKWARD
+from cirron.hooks.names import BACKWARD
 from cirron.hooks.torch.recorded import recorded
 
 if TYPE_CHECKING:

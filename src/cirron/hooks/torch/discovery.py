@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.compiler import is_dynamo_compiling
 
+from cirron.hooks.names import BACKWARD, CANONICAL, FORWARD
 from cirron.hooks.patches import Patches
-from cirron.hooks.torch.names import BACKWARD, CANONICAL, FORWARD
 
 if TYPE_CHECKING:
     from cirron._recorder.idle import AnyScope

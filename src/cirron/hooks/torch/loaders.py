@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.utils.data import dataloader
 
-from cirron.hooks.torch.names import EPOCH
+from cirron.hooks.names import EPOCH
 from cirron.hooks.torch.traversal import Traversal, unit_for
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch.optim import Optimizer
 
-from cirron.hooks.torch.names import OPTIMIZER_STEP
+from cirron.hooks.names import OPTIMIZER_STEP
 from cirron.hooks.torch.recorded import recorded
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch.compiler import is_dynamo_compiling
 
-from cirron.hooks.torch.names import CANONICAL
+from cirron.hooks.names import CANONICAL
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,15 +6,21 @@ import sys
 import weakref
 from typing import TYPE_CHECKING, Any
 
-from cirron.hooks.torch.names import BATCH, CANONICAL, DATA_LOAD, EPOCH, EVALUATION, STEP
+from cirron.hooks.names import (
+    CANONICAL,
+    DATA_LOAD,
+    EPOCH,
+    EVALUATION,
+    NO_LOAD_IN,
+    NO_STEP_IN,
+    STEP,
+    UNITS,
+    WITHOUT_GRADIENTS,
+)
 
 if TYPE_CHECKING:
     from cirron._recorder.idle import AnyScope
     from cirron.hooks.target import Target
-
-_NO_STEP_IN = (STEP, BATCH, DATA_LOAD, "forward", "backward", "optimizer_step")
-_NO_LOAD_IN = (DATA_LOAD,)
-_UNITS = (EPOCH, EVALUATION, STEP, BATCH)
 
 
 class Traversal:
@@ -86,10 +92,10 @@ class Traversal:
         index = self._index
         self._index = index + 1
         scope_unless = self._target.scope_unless
-        self._step = step = scope_unless(STEP, _NO_STEP_IN, CANONICAL, index)
+        self._step = step = scope_unless(STEP, NO_STEP_IN, CANONICAL, index)
         if step is not None:
             step.__enter__()
-        load = scope_unless(DATA_LOAD, _NO_LOAD_IN, CANONICAL)
+        load = scope_unless(DATA_LOAD, NO_LOAD_IN, CANONICAL)
         if load is not None and index == 0:
             load = self._target.scope(DATA_LOAD, first=True)
         if load is not None:
@@ -117,6 +123,13 @@ class Traversal:
     def close(self, error: BaseException | None = None) -> None:
         """It is over, with or without an error."""
         self.is_over = True
+        if (
+            error is None
+            and self._unit is not None
+            and self._unit_is is not None
+            and self._unit_is[0] == EPOCH
+        ):
+            self._target.end_epoch()
         self._close(error)
 
     def forget(self) -> None:
@@ -144,5 +157,5 @@ class Traversal:
 def unit_for(target: Target, is_evaluation: bool) -> str | None:
     """What a loop that begins here is: an epoch, an evaluation, or None where it belongs to what is open already."""
     if is_evaluation:
-        return EVALUATION if target.innermost((EVALUATION,)) is None else None
-    return EPOCH if target.innermost(_UNITS) is None else None
+        return EVALUATION if target.innermost(WITHOUT_GRADIENTS) is None else None
+    return EPOCH if target.innermost(UNITS) is None else None

@@ -1,0 +1,55 @@
+"""The parameters of torch models, each once and under one name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+# Modules that torch wraps around others, so that their parameters get a longer name.
+_WRAPPERS = frozenset(("_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"))
+_REPLICATORS = frozenset(("DistributedDataParallel", "DataParallel"))
+
+
+@dataclass
+class Parameter:
+    """A parameter of a model.
+
+    Attributes:
+        name: as the model calls it, without the wrappers of torch.
+        tensor: the parameter itself.
+        other_names: under which the model has it as well.
+    """
+
+    name: str
+    tensor: Tensor
+    other_names: list[str] = field(default_factory=list)
+
+
+def parameters(model: Any) -> Iterator[Parameter]:
+    """The model's parameters in its own order; what is tied to others comes once, with all its names.
+
+    Example:
+        >>> [parameter.name for parameter in parameters(torch.nn.Linear(2, 2))]
+        ['weight', 'bias']
+    """
+    found: dict[int, Parameter] = {}
+    for name, tensor in _unwrapped(model).named_parameters(remove_duplicate=False):
+        if id(tensor) in found:
+            found[id(tensor)].other_names.append(_plain(name))
+        else:
+            found[id(tensor)] = Parameter(_plain(name), tensor)
+    yield from found.values()
+
+
+def _unwrapped(model: Any) -> Any:
+    while type(model).__name__ in _REPLICATORS:
+        model = model.module
+    return model
+
+
+def _plain(name: str) -> str:
+    return ".".join(part for part in name.split(".") if part not in _WRAPPERS)

@@ -1,0 +1,53 @@
+"""The statistics of one torch tensor in host memory, read where it lies."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cirron._recorder import array_stats
+from cirron.spool.records import Histogram, Stats
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from cirron._recorder.native import Statistics
+
+_WHOLE = ("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
+READ_IN_PLACE = frozenset((*_WHOLE, "float16", "bfloat16", "float32", "float64", "complex64", "complex128"))
+
+
+class Unreadable(Exception):  # noqa: N818 - a verdict, which becomes an attribute of the snapshot
+    """The elements of a tensor are nowhere to be read; the message says why."""
+
+
+def dtype_name(tensor: Tensor) -> str:
+    """As in a snapshot: `float32`."""
+    return str(tensor.dtype).removeprefix("torch.")
+
+
+def host_statistics(tensor: Tensor) -> Statistics:
+    """What the elements of a dense tensor in host memory come to; other threads of Python run meanwhile.
+
+    Raises:
+        Unreadable: its memory is gone, as that of a parameter which FSDP has sharded and freed.
+    """
+    tensor = tensor.resolve_neg()
+    _require_memory(tensor)
+    return array_stats(tensor.data_ptr(), dtype_name(tensor), tuple(tensor.shape), tensor.stride())
+
+
+def to_record(found: Statistics) -> Stats:
+    """The statistics as a snapshot has them."""
+    _, _, mean, std, least, greatest, norm, bins, counts = found
+    histogram = None if bins is None or counts is None else Histogram(bins=list(bins), counts=counts)
+    return Stats(mean=mean, std=std, min=least, max=greatest, norm=norm, histogram=histogram)
+
+
+def _require_memory(tensor: Tensor) -> None:
+    """Refuse to read beyond what there is: a tensor keeps its shape when its storage shrinks."""
+    if tensor.numel() == 0:
+        return
+    reach = sum((size - 1) * stride for size, stride in zip(tensor.shape, tensor.stride(), strict=True))
+    needed = (tensor.storage_offset() + reach + 1) * tensor.element_size()
+    if tensor.untyped_storage().nbytes() < needed:
+        raise Unreadable("its memory has been freed")

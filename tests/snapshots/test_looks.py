@@ -1,0 +1,162 @@
+"""What tensors of every kind look like."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cirron.snapshots.device_statistics import torch_statistics
+from cirron.snapshots.looks import look_at
+from cirron.snapshots.statistics import host_statistics
+from support.programs import run_program
+
+DENSE = [
+    "bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64",
+    "float16", "bfloat16", "float32", "float64", "complex64", "complex128",
+]  # fmt: skip
+
+
+def numbers(look):
+    return (look.stats.mean, look.stats.std, look.stats.min, look.stats.max, look.stats.norm)
+
+
+@pytest.mark.parametrize("dtype", DENSE)
+def test_every_type_that_torch_computes_with_is_read(dtype):
+    tensor = torch.tensor([[0, 1, 3], [7, 5, 2]]).to(getattr(torch, dtype))
+    look = look_at(tensor)
+    values = tensor.to(torch.complex128).abs().numpy()
+    expected = (values.mean(), values.std(), values.min(), values.max(), np.linalg.norm(values))
+    assert (look.shape, look.dtype) == ([2, 3], dtype)
+    assert numbers(look) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("dtype", ["float8_e4m3fn", "float8_e5m2"])
+def test_types_that_only_torch_can_read_are_read_by_torch(dtype):
+    look = look_at(torch.tensor([1.0, 2.0, 3.0]).to(getattr(torch, dtype)))
+    assert (look.dtype, look.stats.mean, look.stats.max) == (dtype, 2.0, 3.0)
+
+
+def test_complex_numbers_count_by_their_magnitude_and_that_is_said():
+    look = look_at(torch.tensor([3 + 4j, 0]))
+    assert (look.stats.max, look.attrs) == (5.0, {"of": "magnitudes"})
+
+
+@pytest.mark.parametrize(
+    "view",
+    [
+        lambda t: t.T,
+        lambda t: t[::2, 1:3],
+        lambda t: t[:, :1].expand(-1, 50),
+        lambda t: t.to(memory_format=torch.channels_last) if t.dim() == 4 else t.reshape(2, 3, 4, -1),
+        lambda t: t[1],
+        lambda t: t[1, 2],
+        lambda t: torch.view_as_complex(t.reshape(-1, 2)).conj().imag,
+    ],
+)
+def test_elements_are_found_wherever_they_lie(view):
+    tensor = view(torch.randn(48, 4))
+    values = tensor.resolve_neg().double().numpy()
+    expected = (values.mean(), values.std(), values.min(), values.max(), np.linalg.norm(values))
+    assert numbers(look_at(tensor)) == pytest.approx(expected)
+
+
+def test_a_tensor_without_elements_has_no_statistics():
+    look = look_at(torch.empty(0, 3))
+    assert (look.shape, look.attrs, set(numbers(look))) == ([0, 3], {}, {None})
+
+
+def test_a_sparse_gradient_is_told_by_the_values_it_stores():
+    layer = torch.nn.Embedding(100, 4, sparse=True)
+    layer(torch.tensor([7, 7, 9])).sum().backward()
+    look = look_at(layer.weight.grad)
+    assert (look.shape, look.attrs) == ([100, 4], {"layout": "sparse_coo"})
+    assert numbers(look)[2:4] == (1.0, 2.0)
+
+
+@pytest.mark.filterwarnings("ignore:Sparse CSR tensor support is in beta state")
+def test_a_compressed_tensor_is_told_by_the_values_it_stores():
+    look = look_at(torch.eye(3).to_sparse_csr())
+    assert (look.shape, look.stats.min, look.attrs) == ([3, 3], 1.0, {"layout": "sparse_csr"})
+
+
+def unreadable(tensor):
+    look = look_at(tensor)
+    assert look.stats is None
+    return look.attrs["unreadable"]
+
+
+def test_a_tensor_on_the_meta_device_says_so():
+    assert unreadable(torch.empty(3, device="meta")) == "on the meta device, which has no elements"
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_quantised_tensor_says_so():
+    assert unreadable(torch.quantize_per_tensor(torch.ones(3), 0.1, 0, torch.qint8)) == "quantized"
+
+
+def test_memory_that_was_freed_is_not_read():
+    tensor = torch.ones(1000)
+    tensor.untyped_storage().resize_(0)
+    assert unreadable(tensor) == "its memory has been freed"
+    part = torch.ones(1000)[500:]
+    part.untyped_storage().resize_(600 * 4)
+    assert unreadable(part) == "its memory has been freed"
+
+
+def test_a_parameter_without_a_shape_yet_says_so():
+    look = look_at(torch.nn.LazyLinear(3).weight)
+    assert (look.shape, look.stats) == ([], None)
+
+
+def test_a_fake_tensor_is_left_alone():
+    from torch._subclasses.fake_tensor import FakeTensorMode
+
+    with FakeTensorMode():
+        tensor = torch.empty(3)
+    look = look_at(tensor)
+    assert (look.shape, look.stats) == ([3], None)
+    assert "unreadable" in look.attrs
+
+
+def test_a_distributed_parameter_is_told_by_the_shard_that_is_here():
+    ended = run_program("""if True:
+        import torch, torch.distributed as dist
+        from torch.distributed.device_mesh import init_device_mesh
+        from torch.distributed.tensor import Replicate, Shard, distribute_tensor
+        from cirron.snapshots.looks import look_at
+        dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+        mesh = init_device_mesh("cpu", (1,))
+        for placement in (Shard(0), Replicate()):
+            look = look_at(distribute_tensor(torch.arange(6.0).reshape(3, 2), mesh, [placement]))
+            print(look.shape, look.dtype, look.stats.max, look.attrs)
+        dist.destroy_process_group()
+    """)
+    assert ended.stdout.splitlines() == [
+        "[3, 2] float32 5.0 {'shard': '[3, 2] by S(0)'}",
+        "[3, 2] float32 5.0 {}",
+    ], ended.stderr
+
+
+# ---- by torch's own operations, as on a device ----
+
+
+@given(st.lists(st.floats(width=32), max_size=40), st.sampled_from(["float32", "float64", "float16"]))
+@settings(deadline=None, max_examples=200)
+def test_torch_and_the_native_function_say_the_same(values, dtype):
+    tensor = torch.tensor(values, dtype=torch.float64).to(getattr(torch, dtype))
+    by_torch, native = torch_statistics(tensor), host_statistics(tensor)
+    assert by_torch[:2] == native[:2]
+    if native[0] == 0:
+        assert by_torch == native
+        return
+    largest = max(abs(native[4]), abs(native[5]))
+    assert by_torch[2:7] == pytest.approx(native[2:7], rel=1e-6, abs=largest * 1e-12)
+    assert by_torch[7] == pytest.approx(native[7], rel=1e-12, abs=largest * 1e-12)
+    assert sum(by_torch[8]) == sum(native[8])
+
+
+def test_torch_goes_through_a_large_tensor_part_by_part(monkeypatch):
+    monkeypatch.setattr("cirron.snapshots.device_statistics._PART_ELEMENTS", 1000)
+    tensor = torch.randn(10_001)
+    assert torch_statistics(tensor)[8] == host_statistics(tensor)[8]
