@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import cases, competitors, loop, sending, training
+from benchmarks import cases, competitors, loop, phases, sending, training
 from benchmarks.settings import Settings
 from benchmarks.timing import Case, Gate, Stopwatch
 
@@ -93,6 +93,10 @@ def train(settings: Settings) -> Round:
     return _tidied(training.steps(_profile(), settings.training_epochs))
 
 
+def phases_of_a_recorder(settings: Settings) -> Round:
+    return _shuffled(phases.measured(), settings.operation_ops)
+
+
 SUITES: dict[str, Suite] = {
     suite.__name__: suite
     for suite in (
@@ -105,6 +109,7 @@ SUITES: dict[str, Suite] = {
         slowdown,
         delivery,
         train,
+        phases_of_a_recorder,
     )
 }
 

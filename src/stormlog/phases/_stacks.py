@@ -36,11 +36,6 @@ class OpenPhase(Struct, eq=False):
     around: OpenPhase | None
     was_left: bool = False
 
-    @property
-    def is_open(self) -> bool:
-        """Neither left nor dropped by a reset."""
-        return not (self.was_left or self.era.is_over)
-
 
 Stacks = dict[Key, list[OpenPhase]]
 
@@ -48,27 +43,32 @@ _innermost: ContextVar[OpenPhase | None] = ContextVar("stormlog phase", default=
 """The phase last entered in this context, so that a new task knows below which phase it was created."""
 
 
+class OfThread(threading.local):
+    """What belongs to the thread that asks; made when it first does."""
+
+    def __init__(self) -> None:
+        self.thread = threading.current_thread()
+        self.stacks: Stacks = {}
+
+
 class Owners:
     """The stacks of everybody who entered a phase since the recorder's last reset."""
 
     def __init__(self) -> None:
-        self._of_thread = threading.local()
+        self.era = Era()
+        self.of_thread = OfThread()
         self._of_task: WeakKeyDictionary[object, Stacks] = WeakKeyDictionary()
 
     def here(self) -> Stacks:
         """The stacks of whoever calls: of the task that runs, or else of the thread."""
-        task = running_task()
-        if task is not None:
+        loop = _running_loop()
+        if loop is not None and (task := _current_task(loop)) is not None:
             return self._of_task.setdefault(task, {})
-        try:
-            stacks: Stacks = self._of_thread.stacks
-        except AttributeError:
-            stacks = self._of_thread.stacks = {}
-        return stacks
+        return self.of_thread.stacks
 
     def within_reach(self) -> list[Stacks]:
         """The stacks of all tasks that still exist, and of this thread outside of tasks."""
-        return [*self._of_task.values(), getattr(self._of_thread, "stacks", {})]
+        return [*self._of_task.values(), self.of_thread.stacks]
 
 
 remember = _innermost.set
@@ -80,40 +80,31 @@ def around() -> OpenPhase | None:
     phase = _innermost.get()
     if phase is None:
         return None
-    # Closed ones are let go of, or tasks that create the next ones would keep a chain of them.
-    while phase.around is not None and not phase.around.is_open:
-        phase.around = phase.around.around
-    return phase if phase.is_open else phase.around
+    outer = phase.around
+    while outer is not None and (outer.was_left or outer.era.is_over):
+        outer = outer.around
+    phase.around = outer  # or tasks that each create the next one would keep a chain of all phases before
+    return outer if phase.was_left or phase.era.is_over else phase
 
 
 def inherited(phase: OpenPhase | None, key: Key, era: Era) -> OpenPhase | None:
     """Of `phase` and those around it the one below which a task begins that has none open itself."""
-    while phase is not None and not (phase.is_open and phase.era is era and phase.key == key):
+    while phase is not None and (phase.was_left or phase.era is not era or phase.key != key):
         phase = phase.around
     return phase
 
 
-def _no_loop() -> None:
-    return None
-
-
-_running_loop: Callable[[], Any] = _no_loop
-_current_task: Callable[[Any], object | None]
-
-
-def running_task() -> object | None:
-    """The asyncio task that calls. Nothing is imported for it: without asyncio there is none."""
-    if _running_loop is _no_loop:
-        if "asyncio" not in sys.modules:
-            return None
-        _find_asyncio()
-    loop = _running_loop()
-    return None if loop is None else _current_task(loop)
-
-
-def _find_asyncio() -> None:
+def _no_loop_yet() -> Any:
+    """None as long as nobody has imported asyncio: then there is no loop, and nothing is imported to find out."""
     global _running_loop, _current_task
+    if "asyncio" not in sys.modules:
+        return None
     import asyncio
 
     _current_task = asyncio.current_task
     _running_loop = asyncio._get_running_loop
+    return _running_loop()
+
+
+_running_loop: Callable[[], Any] = _no_loop_yet
+_current_task: Callable[[Any], object | None]

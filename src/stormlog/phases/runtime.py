@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import itertools
 import logging
-import threading
 from collections.abc import Callable, Mapping
 from threading import get_ident
 from types import TracebackType
@@ -17,7 +16,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from stormlog.phases._stacks import Era, Key, OpenPhase, Owners, around, inherited, remember
+from stormlog.phases._stacks import Key, OpenPhase, Owners, around, inherited, remember
 
 PHASE_ENTER = "phase_enter"
 PHASE_EXIT = "phase_exit"
@@ -148,8 +147,7 @@ class PhaseRecorder:
 
     def __init__(self) -> None:
         self._sequence = itertools.count(1)
-        self._first_of_era = 1
-        self._era = Era()
+        self._first_number = 1
         self._owners = Owners()
 
     def reset(self) -> None:
@@ -157,9 +155,8 @@ class PhaseRecorder:
 
         Closing one of them from now on raises a `PhaseProtocolError` that says so. The sequence goes on.
         """
-        self._era.is_over = True
-        self._first_of_era = next(self._sequence)
-        self._era = Era()
+        self._owners.era.is_over = True
+        self._first_number = next(self._sequence)
         self._owners = Owners()
 
     def enter(
@@ -179,14 +176,41 @@ class PhaseRecorder:
         Raises:
             ValueError: `name` is empty, or no text.
         """
-        phase, boundary = self._enter(session_id, rank, name, attrs)
-        return PhaseToken(phase.scope_id, session_id, rank, get_ident(), phase.path[-1]), boundary
+        if not isinstance(name, str) or not (name := name.strip()):
+            raise ValueError(f"name={name!r}: a phase needs a name of at least one character")
+        key = (session_id, rank)
+        owners = self._owners
+        stacks = owners.here()
+        outer = around()
+        stack = stacks.get(key)
+        parent = stack[-1] if stack else inherited(outer, key, owners.era)
+        path = (*parent.path, name) if parent is not None else (name,)
+        sequence = next(self._sequence)
+        scope_id = f"{session_id}:{sequence}"
+        facts: dict[str, Any] = {
+            "action": None,
+            "name": name,
+            "path": None,
+            "depth": len(path),
+            "scope_id": scope_id,
+            "parent_scope_id": parent.scope_id if parent is not None else None,
+            "thread_id": (thread_id := get_ident()),
+            "thread_name": owners.of_thread.thread.name,
+            "sequence": None,
+        }
+        if attrs:
+            facts["attributes"] = dict(attrs)
+        phase = OpenPhase(scope_id, path, facts, key, owners.era, outer)
+        boundary = _boundary(phase, facts.copy(), PHASE_ENTER, "enter", sequence)
+        stacks.setdefault(key, []).append(phase)
+        remember(phase)
+        return PhaseToken(scope_id, session_id, rank, thread_id, name), boundary
 
     def enter_phase(
         self, *, session_id: str, rank: int, name: str, metadata: Mapping[str, Any] | None = None
     ) -> PhaseBoundary:
         """Enter a phase that `exit_phase` will leave, by its `scope_id`; otherwise as `enter`."""
-        return self._enter(session_id, rank, name, metadata)[1]
+        return self.enter(session_id=session_id, rank=rank, name=name, attrs=metadata)[1]
 
     def exit(self, token: PhaseToken) -> PhaseBoundary:
         """Leave the phase that a token stands for.
@@ -194,7 +218,16 @@ class PhaseRecorder:
         Raises:
             PhaseProtocolError: it is not the innermost one here; nothing has changed.
         """
-        return self._exit((token.session_id, token.rank), token.scope_id, token.thread_id)
+        key = (token.session_id, token.rank)
+        stacks = self._owners.here()
+        stack = stacks.get(key)
+        if not stack or stack[-1].scope_id != token.scope_id or token.thread_id != get_ident():
+            raise PhaseProtocolError(self._refusal(stack or [], key, token))
+        phase = stack.pop()
+        phase.was_left = True
+        if not stack:
+            del stacks[key]
+        return _boundary(phase, phase.facts, PHASE_EXIT, "exit", next(self._sequence))
 
     def exit_phase(self, *, session_id: str, rank: int, scope_id: str, thread_id: int) -> PhaseBoundary:
         """Leave a phase by its id.
@@ -208,46 +241,14 @@ class PhaseRecorder:
         Raises:
             PhaseProtocolError: it is not the innermost one here; nothing has changed.
         """
-        return self._exit((session_id, rank), scope_id, thread_id)
+        return self.exit(PhaseToken(scope_id, session_id, rank, thread_id, name=""))
 
-    def _exit(self, key: Key, scope_id: str, thread_id: int) -> PhaseBoundary:
-        stacks = self._owners.here()
-        stack = stacks.get(key)
-        if not stack or stack[-1].scope_id != scope_id or thread_id != get_ident():
-            raise PhaseProtocolError(self._refusal(stack or [], key, scope_id, thread_id))
-        phase = stack.pop()
-        phase.was_left = True
-        if not stack:
-            del stacks[key]
-        return _boundary(phase, PHASE_EXIT, "exit", next(self._sequence))
-
-    def _enter(
-        self, session_id: str, rank: int, name: str, attributes: Mapping[str, Any] | None
-    ) -> tuple[OpenPhase, PhaseBoundary]:
-        name = _checked(name)
-        key = (session_id, rank)
-        stacks = self._owners.here()
-        stack = stacks.get(key)
-        outer = around()
-        parent = stack[-1] if stack else inherited(outer, key, self._era)
-        sequence = next(self._sequence)
-        path = (*parent.path, name) if parent is not None else (name,)
-        scope_id = f"{session_id}:{sequence}"
-        facts = _facts(scope_id, parent, path, attributes)
-        phase = OpenPhase(scope_id, path, facts, key, self._era, outer)
-        boundary = _boundary(phase, PHASE_ENTER, "enter", sequence)
-        if stack:
-            stack.append(phase)
-        else:
-            stacks[key] = [phase]
-        remember(phase)
-        return phase, boundary
-
-    def _refusal(self, stack: list[OpenPhase], key: Key, scope_id: str, thread_id: int) -> str:
+    def _refusal(self, stack: list[OpenPhase], key: Key, token: PhaseToken) -> str:
         """Why a phase cannot be left here and now."""
-        if thread_id != get_ident():
+        scope_id = token.scope_id
+        if token.thread_id != get_ident():
             return (
-                f"phase {scope_id} was entered in thread {thread_id} and cannot be left from thread "
+                f"phase {scope_id} was entered in thread {token.thread_id} and cannot be left from thread "
                 f"{get_ident()}: close it in the thread that entered it"
             )
         if any(phase.scope_id == scope_id for phase in stack):
@@ -277,36 +278,12 @@ class PhaseRecorder:
 
     def _is_of_earlier_era(self, key: Key, scope_id: str) -> bool:
         sequence = scope_id.removeprefix(f"{key[0]}:")
-        return sequence.isdecimal() and int(sequence) < self._first_of_era
+        return sequence.isdecimal() and int(sequence) < self._first_number
 
 
-def _checked(name: str) -> str:
-    if not isinstance(name, str) or not (name := name.strip()):
-        raise ValueError(f"name={name!r}: a phase needs a name of at least one character")
-    return name
-
-
-def _facts(
-    scope_id: str, parent: OpenPhase | None, path: tuple[str, ...], attributes: Mapping[str, Any] | None
-) -> dict[str, Any]:
-    facts: dict[str, Any] = {
-        "action": None,
-        "name": path[-1],
-        "path": None,
-        "depth": len(path),
-        "scope_id": scope_id,
-        "parent_scope_id": parent.scope_id if parent is not None else None,
-        "thread_id": get_ident(),
-        "thread_name": threading.current_thread().name,
-        "sequence": None,
-    }
-    if attributes:
-        facts["attributes"] = dict(attributes)
-    return facts
-
-
-def _boundary(phase: OpenPhase, event_type: str, action: str, sequence: int) -> PhaseBoundary:
-    scope = phase.facts.copy()  # a third of what it costs to build one
+def _boundary(
+    phase: OpenPhase, scope: dict[str, Any], event_type: str, action: str, sequence: int
+) -> PhaseBoundary:
     scope["action"] = action
     scope["path"] = [*phase.path]
     scope["sequence"] = sequence
