@@ -1,3 +1,5 @@
-"""Where the memory of a run went; its phases and tracker arrive in a later release, this one is empty."""
+"""Where the memory of a run went: phases, a tracker that looks at the memory between them, and what it recorded."""
 
-__all__: list[str] = []
+from stormlog.telemetry import EventFormatError, TelemetryEvent, load_events, save_events
+
+__all__ = ["EventFormatError", "TelemetryEvent", "load_events", "save_events"]
