@@ -1,0 +1,57 @@
+"""What a phase did to the memory, from the readings at its ends and in between."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import Struct
+
+from stormlog.collectors import Reading
+
+PHASE_MEMORY = "phase_memory"  # the key of an exit's metadata
+HIGH_WATER = "high_water"  # the peak is exact: it is the highest that the process ever held
+SAMPLED = "sampled"  # the peak is the highest of the readings, and may have been higher between them
+
+
+class Entry(Struct, frozen=True):
+    """The memory when a phase was entered, and the position of that reading in the crest."""
+
+    position: int
+    allocated_bytes: int | None
+    peak_bytes: int | None
+
+
+def phase_memory(entry: Entry, at_exit: Reading, highest_bytes: int | None) -> dict[str, Any]:
+    """What the exit of a phase says: memory at both ends, growth, peak, and where the peak is from.
+
+    Args:
+        entry: the memory when the phase was entered.
+        at_exit: the memory now.
+        highest_bytes: the highest of all readings since then; None where all failed.
+    """
+    is_exact = _is_exact(entry.peak_bytes, at_exit.peak_bytes, highest_bytes)
+    peak_bytes = at_exit.peak_bytes if is_exact else highest_bytes
+    return {
+        "entry_bytes": entry.allocated_bytes,
+        "exit_bytes": at_exit.allocated_bytes,
+        "growth_bytes": difference(at_exit.allocated_bytes, entry.allocated_bytes),
+        "peak_bytes": peak_bytes,
+        "peak_source": None if peak_bytes is None else HIGH_WATER if is_exact else SAMPLED,
+    }
+
+
+def difference(after_bytes: int | None, before_bytes: int | None) -> int | None:
+    """By how much the memory grew; None where one of the two is not known."""
+    return None if after_bytes is None or before_bytes is None else after_bytes - before_bytes
+
+
+def _is_exact(before_bytes: int | None, after_bytes: int | None, highest_bytes: int | None) -> bool:
+    """Whether the highest that the process ever held, known before and after a phase, is the peak of the phase.
+
+    It is where the phase raised it, or where a reading in the phase reached it. If it fell, or a reading is above it,
+    then somebody has reset it.
+    """
+    if before_bytes is None or after_bytes is None or highest_bytes is None:
+        return False
+    was_reset = after_bytes < before_bytes or after_bytes < highest_bytes
+    return not was_reset and (after_bytes > before_bytes or after_bytes == highest_bytes)

@@ -1,0 +1,179 @@
+"""One session of a tracker: from its start to its stop, in one process."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+import uuid
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from cirron.faults import Faults
+from stormlog.alerts import Alarm
+from stormlog.collectors import Collector, Reading
+from stormlog.history import EventHistory
+from stormlog.peaks import Crest
+from stormlog.phase_memory import PHASE_MEMORY, Entry, difference, phase_memory
+from stormlog.phases.runtime import PhaseBoundary, PhaseHandle, PhaseRecorder, PhaseToken
+from stormlog.plain import plain
+from stormlog.sampler import Sampler
+from stormlog.telemetry.event import SAMPLE, SCHEMA_VERSION, TelemetryEvent
+from stormlog.tracker_settings import TrackerSettings
+
+
+class TrackingSession:
+    """Takes samples, enters phases, and makes events of both.
+
+    Args:
+        settings: of the tracker.
+        collector: reads the memory.
+        history: gets the events.
+        recorder: of the phases.
+        faults: counts what goes wrong.
+    """
+
+    def __init__(
+        self,
+        settings: TrackerSettings,
+        collector: Collector,
+        history: EventHistory,
+        recorder: PhaseRecorder,
+        faults: Faults,
+    ) -> None:
+        self.session_id = uuid.uuid4().hex
+        self._settings = settings
+        self._collector = collector
+        self._history = history
+        self._recorder = recorder
+        self._faults = faults
+        self._pid = os.getpid()
+        self._host = socket.gethostname()
+        self._wall_ns = time.time_ns() - time.monotonic_ns()  # so that no clock change turns time back
+        self._crest = Crest()
+        self._alarm = Alarm(settings.warning_share, settings.critical_share, settings.on_alert, faults)
+        self._lock = threading.RLock()
+        self._last_allocated_bytes: int | None = None
+        self._sampler = Sampler(settings.sampling_interval_ms / 1000, self.sample)
+
+    def begin(self) -> None:
+        """Take the first sample, and more from now on."""
+        self._add(SAMPLE, self._read(thorough=True), "tracking started", {})
+        self._sampler.start()
+
+    def end(self) -> None:
+        """Take the last sample. In a process forked from the session's own there is nothing to end."""
+        if self._is_ours():
+            self._sampler.stop()
+            self._add(SAMPLE, self._read(thorough=True), "tracking stopped", {})
+
+    def sample(self) -> None:
+        """Read the memory, as the sampler does."""
+        self._add(SAMPLE, self._read(thorough=True), None, {})
+
+    def enter(self, name: str, metadata: Mapping[str, Any] | None) -> PhaseHandle:
+        """Enter a phase, with the memory as it is now.
+
+        Raises:
+            ValueError: the name or the metadata cannot be used.
+        """
+        attributes = None if metadata is None else plain(metadata)
+        token, boundary = self._recorder.enter(
+            session_id=self.session_id, rank=self._settings.rank, name=name, attrs=attributes
+        )
+        timestamp_ns, reading, position = self._read(thorough=False)
+        self._add(boundary.event_type, (timestamp_ns, reading, position), boundary.context, boundary.metadata)
+        entry = Entry(position, reading.allocated_bytes, reading.peak_bytes)
+        return PhaseHandle(
+            scope_id=token.scope_id,
+            name=token.name,
+            path=boundary.path,
+            close_callback=partial(self._leave, token, entry),
+        )
+
+    def _leave(self, token: PhaseToken, entry: Entry) -> PhaseBoundary | None:
+        """Leave a phase, with the memory as it is now; one that was open before a fork is the parent's to leave."""
+        if not self._is_ours():
+            return None
+        taken = self._read(thorough=False)
+        boundary = self._recorder.exit(token)
+        memory = phase_memory(entry, taken[1], self._crest.since(entry.position))
+        self._add(boundary.event_type, taken, boundary.context, {**boundary.metadata, PHASE_MEMORY: memory})
+        return boundary
+
+    def _is_ours(self) -> bool:
+        return os.getpid() == self._pid
+
+    def _read(self, *, thorough: bool) -> tuple[int, Reading, int]:
+        """When, what, and where in the crest; a collector that fails gives an empty reading."""
+        try:
+            reading = self._collector.read(thorough)
+        except Exception as error:  # noqa: BLE001 - drivers raise whatever they like, and devices vanish
+            self._faults.note("collector", error, f"the memory of {self._collector.name} could not be read")
+            reading = Reading(problem=str(error) or type(error).__name__)
+        else:
+            self._look_at(reading)
+        timestamp_ns = self._wall_ns + time.monotonic_ns()
+        return timestamp_ns, reading, self._crest.note(reading.allocated_bytes)
+
+    def _look_at(self, reading: Reading) -> None:
+        if reading.problem is None:
+            self._faults.over("collector")
+        else:
+            self._faults.note("collector", RuntimeError(reading.problem), "the memory was read in part")
+
+    def _add(
+        self,
+        event_type: str,
+        taken: tuple[int, Reading, int],
+        context: str | None,
+        metadata: dict[str, Any],
+    ) -> None:
+        with self._lock:
+            event = self._event(event_type, taken, context, metadata)
+            self._history.add(event)
+        self._alarm.check(taken[1].used_share, event)
+
+    def _event(
+        self,
+        event_type: str,
+        taken: tuple[int, Reading, int],
+        context: str | None,
+        metadata: dict[str, Any],
+    ) -> TelemetryEvent:
+        timestamp_ns, reading, _ = taken
+        problem = {} if reading.problem is None else {"problem": reading.problem}
+        return TelemetryEvent(
+            schema_version=SCHEMA_VERSION,
+            timestamp_ns=timestamp_ns,
+            event_type=event_type,
+            collector=self._collector.name,
+            sampling_interval_ms=self._settings.sampling_interval_ms,
+            pid=self._pid,
+            host=self._host,
+            device_id=self._collector.device_id,
+            allocator_allocated_bytes=reading.allocated_bytes,
+            allocator_reserved_bytes=reading.reserved_bytes,
+            allocator_active_bytes=reading.active_bytes,
+            allocator_inactive_bytes=reading.inactive_bytes,
+            allocator_change_bytes=self._change(reading.allocated_bytes),
+            device_used_bytes=reading.device_used_bytes,
+            device_free_bytes=reading.device_free_bytes,
+            device_total_bytes=reading.device_total_bytes,
+            context=context,
+            metadata={**metadata, **reading.facts, **problem},
+            job_id=self._settings.job_id,
+            rank=self._settings.rank,
+            local_rank=self._settings.local_rank,
+            world_size=self._settings.world_size,
+            session_id=self.session_id,
+        )
+
+    def _change(self, allocated_bytes: int | None) -> int | None:
+        """Since the event before that knew; None as long as there is nothing to compare."""
+        if allocated_bytes is None:
+            return None
+        before_bytes, self._last_allocated_bytes = self._last_allocated_bytes, allocated_bytes
+        return difference(allocated_bytes, before_bytes)
