@@ -9,7 +9,7 @@ import time
 import uuid
 from collections.abc import Mapping
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from cirron.faults import Faults
 from stormlog.alerts import Alarm
@@ -22,6 +22,14 @@ from stormlog.plain import plain
 from stormlog.sampler import Sampler
 from stormlog.telemetry.event import SAMPLE, SCHEMA_VERSION, TelemetryEvent
 from stormlog.tracker_settings import TrackerSettings
+
+
+class Taken(NamedTuple):
+    """A reading, when it was taken, and its position in the crest."""
+
+    timestamp_ns: int
+    reading: Reading
+    position: int
 
 
 class TrackingSession:
@@ -70,8 +78,11 @@ class TrackingSession:
             self._add(SAMPLE, self._read(thorough=True), "tracking stopped", {})
 
     def sample(self) -> None:
-        """Read the memory, as the sampler does."""
-        self._add(SAMPLE, self._read(thorough=True), None, {})
+        """Read the memory, as the sampler does; near the end of the memory even that may fail."""
+        try:
+            self._add(SAMPLE, self._read(thorough=True), None, {})
+        except Exception as error:  # noqa: BLE001 - the sampler's thread must outlive it
+            self._faults.note("sampling", error, "a sample of the memory was not taken")
 
     def enter(self, name: str, metadata: Mapping[str, Any] | None) -> PhaseHandle:
         """Enter a phase, with the memory as it is now.
@@ -79,13 +90,13 @@ class TrackingSession:
         Raises:
             ValueError: the name or the metadata cannot be used.
         """
-        attributes = None if metadata is None else plain(metadata)
+        attributes = _attributes(metadata)
+        taken = self._read(thorough=False)
         token, boundary = self._recorder.enter(
             session_id=self.session_id, rank=self._settings.rank, name=name, attrs=attributes
         )
-        timestamp_ns, reading, position = self._read(thorough=False)
-        self._add(boundary.event_type, (timestamp_ns, reading, position), boundary.context, boundary.metadata)
-        entry = Entry(position, reading.allocated_bytes, reading.peak_bytes)
+        self._add(boundary.event_type, taken, boundary.context, boundary.metadata)
+        entry = Entry(taken.position, taken.reading.allocated_bytes, taken.reading.peak_bytes)
         return PhaseHandle(
             scope_id=token.scope_id,
             name=token.name,
@@ -99,14 +110,14 @@ class TrackingSession:
             return None
         taken = self._read(thorough=False)
         boundary = self._recorder.exit(token)
-        memory = phase_memory(entry, taken[1], self._crest.since(entry.position))
+        memory = phase_memory(entry, taken.reading, self._crest.since(entry.position))
         self._add(boundary.event_type, taken, boundary.context, {**boundary.metadata, PHASE_MEMORY: memory})
         return boundary
 
     def _is_ours(self) -> bool:
         return os.getpid() == self._pid
 
-    def _read(self, *, thorough: bool) -> tuple[int, Reading, int]:
+    def _read(self, *, thorough: bool) -> Taken:
         """When, what, and where in the crest; a collector that fails gives an empty reading."""
         try:
             reading = self._collector.read(thorough)
@@ -116,7 +127,7 @@ class TrackingSession:
         else:
             self._look_at(reading)
         timestamp_ns = self._wall_ns + time.monotonic_ns()
-        return timestamp_ns, reading, self._crest.note(reading.allocated_bytes)
+        return Taken(timestamp_ns, reading, self._crest.note(reading.allocated_bytes))
 
     def _look_at(self, reading: Reading) -> None:
         if reading.problem is None:
@@ -127,27 +138,27 @@ class TrackingSession:
     def _add(
         self,
         event_type: str,
-        taken: tuple[int, Reading, int],
+        taken: Taken,
         context: str | None,
         metadata: dict[str, Any],
     ) -> None:
         with self._lock:
             event = self._event(event_type, taken, context, metadata)
             self._history.add(event)
-        self._alarm.check(taken[1].used_share, event)
+        self._alarm.check(taken.reading.used_share, event)
 
     def _event(
         self,
         event_type: str,
-        taken: tuple[int, Reading, int],
+        taken: Taken,
         context: str | None,
         metadata: dict[str, Any],
     ) -> TelemetryEvent:
-        timestamp_ns, reading, _ = taken
+        reading = taken.reading
         problem = {} if reading.problem is None else {"problem": reading.problem}
         return TelemetryEvent(
             schema_version=SCHEMA_VERSION,
-            timestamp_ns=timestamp_ns,
+            timestamp_ns=taken.timestamp_ns,
             event_type=event_type,
             collector=self._collector.name,
             sampling_interval_ms=self._settings.sampling_interval_ms,
@@ -177,3 +188,14 @@ class TrackingSession:
             return None
         before_bytes, self._last_allocated_bytes = self._last_allocated_bytes, allocated_bytes
         return difference(allocated_bytes, before_bytes)
+
+
+def _attributes(metadata: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """What the user tells of a phase, as JSON can hold it."""
+    if metadata is None:
+        return None
+    if not isinstance(metadata, Mapping):
+        raise ValueError(  # noqa: TRY004 - as for every wrong argument of the tracker
+            f"metadata={metadata!r}: accepted are None, and a dict of what is to be known of the phase"
+        )
+    return {str(name): plain(value) for name, value in metadata.items()}

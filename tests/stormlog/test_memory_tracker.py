@@ -4,6 +4,7 @@ import gc
 import logging
 import os
 import threading
+import weakref
 
 import pytest
 
@@ -164,10 +165,33 @@ def test_no_phase_without_a_session(device):
         pass
 
 
-def test_a_phase_without_a_name_leaves_no_event(tracker):
-    with pytest.raises(ValueError, match="name="):
-        tracker.enter_phase(" ")
+@pytest.mark.parametrize(("name", "metadata"), [(" ", None), (3, None), ("train", "text"), ("train", [1])])
+def test_a_phase_that_makes_no_sense_leaves_no_event(tracker, name, metadata):
+    with pytest.raises(ValueError, match=r"^(name|metadata)="):
+        tracker.enter_phase(name, metadata)
     assert len(tracker.events()) == 1
+    with tracker.phase("next") as phase:
+        assert phase.path == ("next",)
+
+
+def test_no_event_keeps_what_a_user_tells_of_a_phase_alive(tracker):
+    class Tensor:
+        pass
+
+    tensor = Tensor()
+    gone = weakref.ref(tensor)
+    told = {"input": tensor, "nested": {"list": [tensor, 1]}, "many": [0] * 1000, "text": "x" * 5000, 3: 0.5}
+    tracker.enter_phase("train", told).close()
+    del tensor, told
+    assert gone() is None
+    attributes = tracker.events()[-1].metadata["phase_scope"]["attributes"]
+    assert attributes.pop("text") == "x" * 1000
+    assert attributes == {
+        "input": "<Tensor>",
+        "nested": {"list": ["<Tensor>", 1]},
+        "many": "<list>",
+        "3": 0.5,
+    }
 
 
 def test_a_refused_close_leaves_no_event_and_the_phase_open(tracker):
@@ -210,6 +234,16 @@ def test_a_collector_that_fails_empties_a_reading_and_nothing_else(device, track
     device.error = None
     tracker._session.sample()
     assert tracker.events()[-1].allocator_allocated_bytes == 100 * MB
+
+
+def test_a_sample_that_cannot_even_be_kept_is_counted(device, tracker, monkeypatch, caplog):
+    def no_room(event):
+        raise MemoryError
+
+    with monkeypatch.context() as patched, caplog.at_level(logging.WARNING, "cirron"):
+        patched.setattr(tracker._history, "add", no_room)
+        tracker._session.sample()
+    assert tracker.health()["faults"] == {"sampling": 1}
 
 
 def test_a_device_that_is_lost_from_the_start_tells_nothing(device):
