@@ -29,8 +29,9 @@ def phase_memory(entry: Entry, at_exit: Reading, highest_bytes: int | None) -> d
         at_exit: the memory now.
         highest_bytes: the highest of all readings since then; None where all failed.
     """
-    is_exact = _is_exact(entry.peak_bytes, at_exit.peak_bytes, highest_bytes)
-    peak_bytes = at_exit.peak_bytes if is_exact else highest_bytes
+    high_water_bytes = at_exit.peak_bytes
+    is_exact = _is_exact(entry.peak_bytes, high_water_bytes, highest_bytes)
+    peak_bytes = max(high_water_bytes or 0, highest_bytes or 0) if is_exact else highest_bytes
     return {
         "entry_bytes": entry.allocated_bytes,
         "exit_bytes": at_exit.allocated_bytes,
@@ -48,10 +49,9 @@ def difference(after_bytes: int | None, before_bytes: int | None) -> int | None:
 def _is_exact(before_bytes: int | None, after_bytes: int | None, highest_bytes: int | None) -> bool:
     """Whether the highest that the process ever held, known before and after a phase, is the peak of the phase.
 
-    It is where the phase raised it, or where a reading in the phase reached it. If it fell, or a reading is above it,
-    then somebody has reset it.
+    It is where the phase raised it, or where a reading in the phase reached it. If it fell, somebody has reset it. A
+    reading may exceed it: the kernel counts on each processor, and adds that up now and then.
     """
     if before_bytes is None or after_bytes is None or highest_bytes is None:
         return False
-    was_reset = after_bytes < before_bytes or after_bytes < highest_bytes
-    return not was_reset and (after_bytes > before_bytes or after_bytes == highest_bytes)
+    return after_bytes > before_bytes or highest_bytes >= after_bytes == before_bytes
