@@ -27,7 +27,7 @@ class MemoryTracker:
         device: `host`, `cuda`, `cuda:<number>` or `mps`; by default the GPU that torch would use, if the program has
             imported torch and there is one, and else the host.
         sampling_interval_ms: from one sample to the next.
-        max_events: how many events are kept; the oldest go, and are counted.
+        max_events: how many events are kept, of about a kilobyte each; the oldest go, and are counted.
         warning_share: how full the device must be for a warning, from 0 to 1.
         critical_share: likewise for a critical alert.
         on_alert: called with an `Alert` once for each time that one of these is passed, in whichever thread saw it.
@@ -53,7 +53,7 @@ class MemoryTracker:
         *,
         device: str | None = None,
         sampling_interval_ms: int = 100,
-        max_events: int = 100_000,
+        max_events: int = 10_000,
         warning_share: float = 0.85,
         critical_share: float = 0.95,
         on_alert: Callable[[Alert], object] | None = None,

@@ -68,7 +68,8 @@ class Owners:
 
     def within_reach(self) -> list[Stacks]:
         """The stacks of all tasks that still exist, and of this thread outside of tasks."""
-        return [*self._of_task.values(), self.of_thread.stacks]
+        tasks = [task for ref in self._of_task.keyrefs() if (task := ref()) is not None]
+        return [*(self._of_task.get(task, {}) for task in tasks), self.of_thread.stacks]
 
 
 remember = _innermost.set
