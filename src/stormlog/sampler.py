@@ -30,12 +30,14 @@ class Sampler:
         """Begin; the first call comes after one interval."""
         self._thread.start()
 
-    def stop(self) -> None:
-        """End, and wait for the thread unless it is the one that calls."""
+    def stop(self) -> bool:
+        """End, and wait for the thread unless it is the one that calls; returns whether it is out of its function."""
         self._stopping = True
         self._bell.ring()
-        if self._thread is not threading.current_thread():
-            self._thread.join(STOP_S)
+        if self._thread is threading.current_thread():
+            return True
+        self._thread.join(STOP_S)
+        return not self._thread.is_alive()
 
     def _run(self) -> None:
         due_s = time.monotonic() + self._interval_s

@@ -73,9 +73,13 @@ class TrackingSession:
 
     def end(self) -> None:
         """Take the last sample. In a process forked from the session's own there is nothing to end."""
-        if self._is_ours():
-            self._sampler.stop()
+        if not self._is_ours():
+            return
+        if self._sampler.stop():
             self._add(SAMPLE, self._read(thorough=True), "tracking stopped", {})
+        else:  # another reading would hang likewise
+            hanging = TimeoutError(f"reading the memory of {self._collector.name} has not come back")
+            self._faults.note("sampling", hanging, "the last sample was not taken")
 
     def sample(self) -> None:
         """Read the memory, as the sampler does; near the end of the memory even that may fail."""

@@ -246,6 +246,17 @@ def test_a_sample_that_cannot_even_be_kept_is_counted(device, tracker, monkeypat
     assert tracker.health()["faults"] == {"sampling": 1}
 
 
+def test_a_device_that_hangs_does_not_hold_up_the_end(device, monkeypatch, wait_until):
+    monkeypatch.setattr("stormlog.sampler.STOP_S", 0.01)
+    hanging, released = threading.Event(), threading.Event()
+    with MemoryTracker(sampling_interval_ms=1) as tracker:
+        monkeypatch.setattr(device, "read", lambda thorough: hanging.set() or released.wait())
+        wait_until(hanging.is_set)
+    assert tracker.health()["faults"] == {"sampling": 1}
+    released.set()
+    wait_until(lambda: all(each.name != "stormlog-sampler" for each in threading.enumerate()))
+
+
 def test_a_device_that_is_lost_from_the_start_tells_nothing(device):
     device.error = OSError("no such device")
     with MemoryTracker(sampling_interval_ms=3_600_000) as tracker:
