@@ -33,7 +33,13 @@ class _Hookable(NamedTuple):
 
 
 # In the order in which frameworks claim epochs and steps.
-_HOOKABLES = (_Hookable("torch", "torch", "cirron.hooks.torch"),)
+_HOOKABLES = (
+    _Hookable("transformers", "transformers.trainer", "cirron.hooks.transformers"),
+    _Hookable("accelerate", "accelerate.data_loader", "cirron.hooks.accelerate"),
+    _Hookable("lightning", "lightning.pytorch.trainer.trainer", "cirron.hooks.lightning.lightning"),
+    _Hookable("lightning", "pytorch_lightning.trainer.trainer", "cirron.hooks.lightning.pytorch_lightning"),
+    _Hookable("torch", "torch", "cirron.hooks.torch"),
+)
 KNOWN = tuple(dict.fromkeys(each.framework for each in _HOOKABLES))
 
 

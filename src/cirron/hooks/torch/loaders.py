@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from cirron.hooks.torch.discovery import Discovery
     from cirron.hooks.torch.here import Here
 
+_at_work: list[LoaderHooks] = []  # at most one
+
 _KEY = "_cirron_traversal"  # on iterators, which nobody can copy or pickle
 
 
@@ -37,19 +39,22 @@ class LoaderHooks:
 
     def install(self, patches: Patches) -> None:
         """Begin to record loops."""
+        _at_work.append(self)
         iterator = dataloader._BaseDataLoaderIter
         patches.set(dataloader.DataLoader, "__iter__", self._wrapped_iter(dataloader.DataLoader.__iter__))
         patches.set(iterator, "__next__", self._wrapped_next(iterator.__next__))
 
     def end(self) -> None:
         """Let loops that go on do so unrecorded."""
+        if self in _at_work:
+            _at_work.remove(self)
         for each in self._under_way():
             each.close()
 
     def _wrapped_iter(self, original: Any) -> Any:
         @functools.wraps(original)
         def begin_loop(loader: Any) -> Any:
-            traversal = self._begin(loader)
+            traversal = self.begin(loader)
             try:
                 iterator = original(loader)
             except BaseException as error:
@@ -66,8 +71,8 @@ class LoaderHooks:
         @functools.wraps(original)
         def next_batch(iterator: Any) -> Any:
             traversal = iterator.__dict__.get(_KEY)
-            if traversal is None or not traversal.records_into(self._target):
-                traversal = self._begin(None)
+            if traversal is None or not self.is_own(traversal):
+                traversal = self.begin(None)
                 if traversal is not None:
                     self._attach(traversal, iterator)
             if traversal is None or (load := traversal.next_step()) is None:
@@ -82,8 +87,19 @@ class LoaderHooks:
 
         return next_batch
 
-    def _begin(self, loader: Any) -> Traversal | None:
-        """None if the loader, which may be of any class of the user's, does not let itself be followed."""
+    def expect_training(self) -> None:
+        """What a framework goes through next it trains on, also where its module is in evaluation mode still."""
+        self._here.trained = None
+
+    def is_own(self, traversal: Traversal) -> bool:
+        """Not so where it was begun in a session that is over."""
+        return traversal.records_into(self._target)
+
+    def begin(self, loader: Any) -> Traversal | None:
+        """Begin to follow a way through a loader, or through one that is not known any more.
+
+        None if the loader, which may be of any class of the user's, does not let itself be followed.
+        """
         try:
             return self._begin_traversal(loader)
         except Exception as error:  # noqa: BLE001 - the user's own loop goes on
@@ -129,3 +145,8 @@ class LoaderHooks:
         else:
             self._known[id(loader)] = loader
             self._discovery.look()
+
+
+def loaders_at_work() -> LoaderHooks | None:
+    """The hooks that follow loops now, for libraries whose loaders go around those of torch."""
+    return _at_work[0] if _at_work else None

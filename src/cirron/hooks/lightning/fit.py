@@ -1,0 +1,53 @@
+"""One `Trainer.fit`: its epochs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from cirron.hooks.logged import Logged
+from cirron.hooks.owned_loop import OwnedLoop
+
+if TYPE_CHECKING:
+    from cirron.hooks.target import Target
+
+
+class Fit:
+    """The first epoch begins with the set-up of the loaders, whose workers start then.
+
+    Attributes:
+        loop: the scopes.
+        logged: the values that the Trainer logs.
+    """
+
+    def __init__(self, target: Target) -> None:
+        self.loop = OwnedLoop(target)
+        self.logged = Logged(target)
+        self._target = target
+        self._is_in_epoch = False
+
+    def begin(self, loop: Any) -> None:
+        """Lightning's loop over epochs begins."""
+        self._target.watch(loop.trainer.lightning_module)
+        self.begin_epoch(loop)
+
+    def begin_epoch(self, loop: Any) -> None:
+        """An epoch begins, unless it is the first, which has begun."""
+        if not self._is_in_epoch:
+            self._is_in_epoch = True
+            self.logged.forget()
+            self.loop.begin_epoch(loop.epoch_progress.current.processed)
+
+    def end_epoch(self) -> None:
+        """All that belongs to an epoch is done."""
+        self._is_in_epoch = False
+        self.loop.end_steps()
+        self.logged.summarise()
+        self.loop.end()
+
+    def end(self) -> None:
+        """The fit is over; an epoch that is open is one that there was nothing to do in."""
+        self.loop.forget()
+
+    def fail(self, error: BaseException | None) -> None:
+        """An exception ends the fit."""
+        self.loop.fail(error)
