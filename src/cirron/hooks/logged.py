@@ -33,9 +33,10 @@ class Logged:
         if place != EPOCH:
             self._mark(numbers, "point" if place in (STEP, BATCH) else "summary")
 
-    def summarise(self) -> None:
-        """Write the summary of the epoch that is open."""
-        self._mark(self._latest, "summary")
+    def summarise(self, without: tuple[str, ...] = ()) -> None:
+        """Write the summary of the epoch that is open, without the names that end so."""
+        latest = {name: value for name, value in self._latest.items() if not name.endswith(without)}
+        self._mark(latest, "summary")
         self.forget()
 
     def forget(self) -> None:

@@ -75,11 +75,12 @@ class OwnedLoop:
         self._leave_unit(None)
 
     def forget(self) -> None:
-        """There was nothing to go through: as if it had not begun, but for what was recorded in it."""
+        """There was nothing to do: the epoch is as if it had not begun, or `epoch.end`, as steps are `step.end`."""
         self.end_steps()
-        if self._unit is not None and self._unit._cancel():
-            self._unit = None
-        self._leave_unit(None)
+        if self._unit is not None and not self._unit._cancel():
+            self._unit._rename(f"{EPOCH}.end")
+            self._unit.__exit__(None, None, None)
+        self._unit = None
 
     def fail(self, error: BaseException | None) -> None:
         """Something ends all that is open; None where nobody knows what."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from cirron.hooks.logged import Logged
 from cirron.hooks.owned_loop import OwnedLoop
+from cirron.hooks.torch.loaders import expect_training
 
 if TYPE_CHECKING:
     from cirron.hooks.target import Target
@@ -35,7 +36,14 @@ class Fit:
         if not self._is_in_epoch:
             self._is_in_epoch = True
             self.logged.forget()
+            expect_training()
             self.loop.begin_epoch(loop.epoch_progress.current.processed)
+
+    def begin_step(self, loop: Any) -> Step:
+        """Lightning goes to the next batch."""
+        self.begin_epoch(loop)
+        self.loop.next_step(loop.batch_idx + 1)
+        return Step(self.loop)
 
     def end_epoch(self) -> None:
         """All that belongs to an epoch is done."""
@@ -51,3 +59,19 @@ class Fit:
     def fail(self, error: BaseException | None) -> None:
         """An exception ends the fit."""
         self.loop.fail(error)
+
+
+class Step:
+    """One of the steps of a fit."""
+
+    def __init__(self, loop: OwnedLoop) -> None:
+        self._loop = loop
+
+    def end(self) -> None:
+        """The batch has been worked on, and what came of it has been logged."""
+        self._loop.end_step()
+
+    def fail(self, error: BaseException | None) -> None:
+        """Either there was no batch, or an exception ends the whole fit, which will end the step as well."""
+        if isinstance(error, StopIteration):
+            self._loop.end_steps()

@@ -5,14 +5,14 @@ They are in the loops that call the callbacks, so that no Trainer's list of call
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from cirron.hooks.guard import Guard
-from cirron.hooks.lightning.fit import Fit
+from cirron.hooks.lightning.data_load import DataLoad
+from cirron.hooks.lightning.fit import Fit, Step
 from cirron.hooks.lightning.optimizer_step import OptimizerStepHooks
 from cirron.hooks.logged import Logged
 from cirron.hooks.names import EVALUATION, PREDICTION
@@ -48,6 +48,8 @@ class LightningHooks:
             "evaluation_loop", "_EvaluationLoop", "_evaluation_step", self._begin_evaluation
         )
         self._hook_evaluation("prediction_loop", "_PredictionLoop", "_predict_step", self._begin_prediction)
+        fetcher = self._module("loops.fetchers")._DataFetcher
+        self._patches.set(fetcher, "__next__", self._guard.around(self._begin_load, fetcher.__next__))
         connector = self._module("trainer.connectors.logger_connector.logger_connector")._LoggerConnector
         self._patches.set(connector, "log_metrics", self._guard.before(self._log, connector.log_metrics))
         OptimizerStepHooks(self._target, self._guard).install(
@@ -74,7 +76,7 @@ class LightningHooks:
         patches.set(loop, "run", guard.around(self._begin_fit, loop.run))
         patches.set(loop, "on_advance_start", guard.before(self._begin_epoch, loop.on_advance_start))
         patches.set(loop, "on_advance_end", guard.after(self._end_epoch, loop.on_advance_end))
-        patches.set(steps, "advance", self._in_step(steps.advance))
+        patches.set(steps, "advance", guard.around(self._begin_step, steps.advance))
 
     def _hook_evaluation(self, module: str, kind: str, step: str, begin: Callable[[Any], OwnedLoop]) -> None:
         guard, patches = self._guard, self._patches
@@ -92,36 +94,20 @@ class LightningHooks:
         return fit
 
     def _begin_epoch(self, loop: Any) -> None:
-        """Of a fit that was under way before the session, nothing more is recorded."""
-        if loop in self._fits:
-            self._fits[loop].begin_epoch(loop)
+        self._fit_of(loop).begin_epoch(loop)
 
     def _end_epoch(self, loop: Any) -> None:
-        if loop in self._fits:
-            self._fits[loop].end_epoch()
+        self._fit_of(loop).end_epoch()
 
-    def _in_step(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        @functools.wraps(original)
-        def advance(loop: Any, *args: Any, **kwargs: Any) -> Any:
-            steps = self._guard(self._begin_step, loop)
-            if steps is None:
-                return original(loop, *args, **kwargs)
-            try:
-                result = original(loop, *args, **kwargs)
-            except StopIteration:
-                self._guard(steps.end_steps)
-                raise
-            self._guard(steps.end_step)
-            return result
+    def _begin_step(self, loop: Any, *args: object) -> Step:
+        fit_loop = loop.trainer.fit_loop
+        return self._fit_of(fit_loop).begin_step(fit_loop)
 
-        return advance
-
-    def _begin_step(self, loop: Any) -> OwnedLoop | None:
-        fit = self._fits.get(loop.trainer.fit_loop)
-        if fit is None:
-            return None
-        fit.loop.next_step(loop.batch_idx + 1)
-        return fit.loop
+    def _fit_of(self, loop: Any) -> Fit:
+        """A new one where the session has begun in the midst of a fit."""
+        if loop not in self._fits:
+            self._fits[loop] = Fit(self._target)
+        return self._fits[loop]
 
     # ---- evaluation and prediction
 
@@ -145,6 +131,9 @@ class LightningHooks:
             self._evaluations[loop].end_steps()
 
     # ---- both
+
+    def _begin_load(self, fetcher: Any) -> DataLoad | None:
+        return DataLoad.begun(self._target, is_first=fetcher.fetched == 0)
 
     def _log(self, connector: Any, metrics: Mapping[str, Any], *args: object, **kwargs: object) -> None:
         fit = self._fits.get(connector.trainer.fit_loop)

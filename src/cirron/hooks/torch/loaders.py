@@ -88,7 +88,7 @@ class LoaderHooks:
         return next_batch
 
     def expect_training(self) -> None:
-        """What a framework goes through next it trains on, also where its module is in evaluation mode still."""
+        """See the function of this name."""
         self._here.trained = None
 
     def is_own(self, traversal: Traversal) -> bool:
@@ -150,3 +150,9 @@ class LoaderHooks:
 def loaders_at_work() -> LoaderHooks | None:
     """The hooks that follow loops now, for libraries whose loaders go around those of torch."""
     return _at_work[0] if _at_work else None
+
+
+def expect_training() -> None:
+    """A framework is about to train: the mode that it has left its module in does not make that an evaluation."""
+    for each in _at_work:
+        each.expect_training()

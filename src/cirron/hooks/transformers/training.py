@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from cirron.hooks.logged import Logged
 from cirron.hooks.owned_loop import OwnedLoop
-from cirron.hooks.torch.loaders import loaders_at_work
+from cirron.hooks.torch.loaders import expect_training
 
 if TYPE_CHECKING:
     from cirron.hooks.target import Target
 
 _NO_VALUE = "epoch"  # logged with everything
 _OF_THE_WHOLE = "train_runtime"  # logged once, after the last epoch
+_OF_EVALUATIONS = ("_runtime", "_per_second")  # which say nothing of the epoch that they are in
 
 
 class Training:
@@ -86,7 +87,7 @@ class Training:
         if self._is_in_epoch:
             self._is_in_epoch = False
             self.end_step()
-            self._logged.summarise()
+            self._logged.summarise(without=_OF_EVALUATIONS)
             self._loop.end()
 
     def fail(self, error: BaseException | None) -> None:
@@ -99,7 +100,5 @@ class Training:
         self._epoch = max(int(state.epoch or 0), self._epoch + 1)
         self._is_in_epoch = True
         self._logged.forget()
-        loaders = loaders_at_work()
-        if loaders is not None:  # the Trainer sets the mode of its model when it has the first batch
-            loaders.expect_training()
+        expect_training()
         self._loop.begin_epoch(self._epoch)
