@@ -34,7 +34,7 @@ class Guard:
     """
 
     def __init__(self, framework: str, faults: Faults) -> None:
-        self._source = f"hooks.{framework}"
+        self._framework = framework
         self._faults = faults
 
     def __call__(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -42,7 +42,7 @@ class Guard:
         try:
             return function(*args, **kwargs)
         except Exception as error:  # noqa: BLE001 - the user's training goes on
-            self._faults.note(self._source, error, "a part of a training is not recorded")
+            self._note(error)
             return None
 
     def around(self, begin: Callable[..., Ending | None], original: Callable[..., Any]) -> Callable[..., Any]:
@@ -83,3 +83,9 @@ class Guard:
             return result
 
         return call
+
+    def _note(self, error: Exception) -> None:
+        name = self._framework
+        self._faults.note(
+            f"hooks.{name}", error, f"{name} goes on, but a part of what it does is not recorded"
+        )
