@@ -91,22 +91,24 @@ class Discovery:
         if module.training and torch.is_grad_enabled():
             self._here.trained = weakref.ref(module)
 
-    def scope_for(self, module: Any) -> AnyScope | None:
-        """The scope for a call of a module; None for one within another."""
+    def scope_for(self, module: Any, args: tuple[Any, ...]) -> AnyScope | None:
+        """The scope for a call of a module; None for one within another, or with a placeholder for its input."""
         if (
             torch._C._current_graph_task_id() != -1
         ):  # a checkpoint, maybe in a thread of a GPU's backward pass
             return None
         scope = self._target.scope_unless(FORWARD, NO_FORWARD_IN, CANONICAL)
-        if scope is not None and self.is_looking:
+        if scope is None or (args and _is_placeholder(args[0])):
+            return None
+        if self.is_looking:
             self.meet(module)
             return scope if type(module) in self._patches else None
         return scope
 
-    def scope_while_looking(self, module: Any) -> AnyScope | None:
+    def scope_while_looking(self, module: Any, args: tuple[Any, ...]) -> AnyScope | None:
         """As `scope_for`; None as well when somebody has put our patch back in place after its time."""
         if self.is_looking:
-            return self.scope_for(module)
+            return self.scope_for(module, args)
         self._stop_looking()
         return None
 
@@ -127,12 +129,17 @@ def _has_parameters(module: Any) -> bool:
     return next(module.parameters(), None) is not None
 
 
+def _is_placeholder(value: Any) -> bool:
+    """Whether a call with it computes shapes alone: so it is on the meta device, and when Keras connects layers."""
+    return type(value).__name__ == "KerasTensor" or getattr(value, "is_meta", False)
+
+
 def _call_while_looking(discovery: Discovery) -> Any:
     """What `torch.nn.Module` gets as `__call__` for a while."""
 
     @functools.wraps(discovery.original)
     def call_module(module: Any, *args: Any, **kwargs: Any) -> Any:
-        if is_dynamo_compiling() or (scope := discovery.scope_while_looking(module)) is None:
+        if is_dynamo_compiling() or (scope := discovery.scope_while_looking(module, args)) is None:
             return discovery.original(module, *args, **kwargs)
         with scope:
             return discovery.original(module, *args, **kwargs)
@@ -149,7 +156,7 @@ def _call_of(kind: type[Any], discovery: Discovery) -> Any:
 def _own_call(own: Any, discovery: Discovery) -> Any:
     @functools.wraps(own)
     def call_module(module: Any, *args: Any, **kwargs: Any) -> Any:
-        if is_dynamo_compiling() or (scope := discovery.scope_for(module)) is None:
+        if is_dynamo_compiling() or (scope := discovery.scope_for(module, args)) is None:
             return own(module, *args, **kwargs)
         with scope:
             return own(module, *args, **kwargs)
@@ -162,7 +169,7 @@ def _inherited_call(kind: type[Any], discovery: Discovery) -> Any:
 
     @functools.wraps(discovery.original)
     def call_module(module: Any, *args: Any, **kwargs: Any) -> Any:
-        if is_dynamo_compiling() or (scope := discovery.scope_for(module)) is None:
+        if is_dynamo_compiling() or (scope := discovery.scope_for(module, args)) is None:
             return super(kind, module).__call__(*args, **kwargs)
         with scope:
             return super(kind, module).__call__(*args, **kwargs)
