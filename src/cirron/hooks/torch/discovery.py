@@ -8,6 +8,7 @@ whenever modules may be new: with a loader, with an optimizer, and at times when
 from __future__ import annotations
 
 import functools
+import sys
 import time
 import weakref
 from typing import TYPE_CHECKING, Any
@@ -88,7 +89,7 @@ class Discovery:
         self._calls_left -= 1
         if self._calls_left < 0:
             self._stop_looking()
-        if module.training and torch.is_grad_enabled():
+        if module.training and torch.is_grad_enabled() and not _is_of_keras(module):
             self._here.trained = weakref.ref(module)
 
     def scope_for(self, module: Any, args: tuple[Any, ...]) -> AnyScope | None:
@@ -127,6 +128,12 @@ class Discovery:
 def _has_parameters(module: Any) -> bool:
     """Not so a loss, or the activation that somebody applies to a result."""
     return next(module.parameters(), None) is not None
+
+
+def _is_of_keras(module: Any) -> bool:
+    """Of such a module the mode says nothing: Keras passes it from call to call."""
+    keras = sys.modules.get("keras")
+    return keras is not None and isinstance(module, getattr(keras, "Layer", ()))
 
 
 def _is_placeholder(value: Any) -> bool:
