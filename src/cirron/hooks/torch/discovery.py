@@ -92,21 +92,21 @@ class Discovery:
         if module.training and torch.is_grad_enabled() and not _is_of_keras(module):
             self._here.trained = weakref.ref(module)
 
-    def scope_for(self, module: Any, args: tuple[Any, ...]) -> AnyScope | None:
-        """The scope for a call of a module; None for one within another, or with a placeholder for its input."""
+    def scope_for(self, module: Any, args: Any) -> AnyScope | None:
+        """The scope for a call of a module; None for one within another, and for one that computes shapes alone."""
         if (
             torch._C._current_graph_task_id() != -1
         ):  # a checkpoint, maybe in a thread of a GPU's backward pass
             return None
         scope = self._target.scope_unless(FORWARD, NO_FORWARD_IN, CANONICAL)
-        if scope is None or (args and _is_placeholder(args[0])):
+        if scope is None or _is_for_shapes(args):
             return None
         if self.is_looking:
             self.meet(module)
             return scope if type(module) in self._patches else None
         return scope
 
-    def scope_while_looking(self, module: Any, args: tuple[Any, ...]) -> AnyScope | None:
+    def scope_while_looking(self, module: Any, args: Any) -> AnyScope | None:
         """As `scope_for`; None as well when somebody has put our patch back in place after its time."""
         if self.is_looking:
             return self.scope_for(module, args)
@@ -136,9 +136,14 @@ def _is_of_keras(module: Any) -> bool:
     return keras is not None and isinstance(module, getattr(keras, "Layer", ()))
 
 
-def _is_placeholder(value: Any) -> bool:
-    """Whether a call with it computes shapes alone: so it is on the meta device, and when Keras connects layers."""
-    return type(value).__name__ == "KerasTensor" or getattr(value, "is_meta", False)
+def _is_for_shapes(args: Any) -> bool:
+    """Whether the first argument is a placeholder: of Keras, as it connects layers, or on the meta device.
+
+    What torch.fx traces has a proxy for its arguments.
+    """
+    if type(args) is not tuple or not args:
+        return False
+    return type(args[0]).__name__ == "KerasTensor" or getattr(args[0], "is_meta", False) is True
 
 
 def _call_while_looking(discovery: Discovery) -> Any:
