@@ -99,7 +99,8 @@ def profile(
             batches go; 1 GiB by default), `ring_marks` (marks a thread holds until they are written),
             `batch_max_bytes` and `fsync` (batches survive a power failure, and cost more).
         frameworks: frameworks that shall open scopes by themselves, such as `["torch"]`; all that are known by
-            default, whether they are imported before this call or after it. `[]` for none.
+            default, whether they are imported before this call or after it. `[]` for none. `"tensorflow"` means
+            Keras 3, whatever its backend.
         snapshots: `"stats"` for the mean, deviation, range, norm and histogram of each parameter and gradient at the
             end of each epoch, of the models that `watch` names; None for none.
         flush_interval: seconds between two writes to the spool, 1.0 by default.

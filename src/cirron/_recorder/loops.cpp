@@ -213,16 +213,23 @@ PyTypeObject g_loop_iterator_type = [] {
     return type;
 }();
 
-// True for a torch DataLoader, without importing torch.
-bool is_data_loader(PyObject* iterable) {
-    static PyObject* module_name = PyUnicode_InternFromString("torch.utils.data");
-    PyObject* module = PyImport_GetModule(module_name);
-    PyObject* type = module == nullptr ? nullptr : PyObject_GetAttrString(module, "DataLoader");
-    int is_loader = type == nullptr ? 0 : PyObject_IsInstance(iterable, type);
+// Whether the object is of this class; the module is not imported for it.
+bool is_of(PyObject* object, const char* module_name, const char* type_name) {
+    PyObject* name = PyUnicode_FromString(module_name);
+    PyObject* module = name == nullptr ? nullptr : PyImport_GetModule(name);
+    PyObject* type = module == nullptr ? nullptr : PyObject_GetAttrString(module, type_name);
+    int is_instance = type == nullptr ? 0 : PyObject_IsInstance(object, type);
     Py_XDECREF(type);
     Py_XDECREF(module);
+    Py_XDECREF(name);
     if (PyErr_Occurred()) PyErr_Clear();
-    return is_loader == 1;
+    return is_instance == 1;
+}
+
+// A torch DataLoader or a tf.data.Dataset.
+bool is_data_loader(PyObject* iterable) {
+    return is_of(iterable, "torch.utils.data", "DataLoader") ||
+           is_of(iterable, "tensorflow.python.data.ops.dataset_ops", "DatasetV2");
 }
 
 PyObject* new_iterator(Loop* loop) {

@@ -113,7 +113,8 @@ def _torch(tensor: Any) -> Plain | Deferred:
 
 def _tensorflow(tensor: Any) -> Plain | Deferred:
     if "CPU" in tensor.device:
-        return coerce(tensor.numpy())
+        array = tensor.numpy()
+        return _item(array, array.size)
     return HeldTensorFlowValue(tensor)
 
 

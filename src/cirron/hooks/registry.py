@@ -38,6 +38,7 @@ _HOOKABLES = (
     _Hookable("accelerate", "accelerate.data_loader", "cirron.hooks.accelerate"),
     _Hookable("lightning", "lightning.pytorch.trainer.trainer", "cirron.hooks.lightning.lightning"),
     _Hookable("lightning", "pytorch_lightning.trainer.trainer", "cirron.hooks.lightning.pytorch_lightning"),
+    _Hookable("tensorflow", "keras", "cirron.hooks.tensorflow"),
     _Hookable("torch", "torch", "cirron.hooks.torch"),
 )
 KNOWN = tuple(dict.fromkeys(each.framework for each in _HOOKABLES))

@@ -8,6 +8,7 @@ whenever modules may be new: with a loader, with an optimizer, and at times when
 from __future__ import annotations
 
 import functools
+import sys
 import time
 import weakref
 from typing import TYPE_CHECKING, Any
@@ -88,25 +89,27 @@ class Discovery:
         self._calls_left -= 1
         if self._calls_left < 0:
             self._stop_looking()
-        if module.training and torch.is_grad_enabled():
+        if module.training and torch.is_grad_enabled() and not _is_of_keras(module):
             self._here.trained = weakref.ref(module)
 
-    def scope_for(self, module: Any) -> AnyScope | None:
-        """The scope for a call of a module; None for one within another."""
+    def scope_for(self, module: Any, args: Any) -> AnyScope | None:
+        """The scope for a call of a module; None for one within another, and for one that computes shapes alone."""
         if (
             torch._C._current_graph_task_id() != -1
         ):  # a checkpoint, maybe in a thread of a GPU's backward pass
             return None
         scope = self._target.scope_unless(FORWARD, NO_FORWARD_IN, CANONICAL)
-        if scope is not None and self.is_looking:
+        if scope is None or _is_for_shapes(args):
+            return None
+        if self.is_looking:
             self.meet(module)
             return scope if type(module) in self._patches else None
         return scope
 
-    def scope_while_looking(self, module: Any) -> AnyScope | None:
+    def scope_while_looking(self, module: Any, args: Any) -> AnyScope | None:
         """As `scope_for`; None as well when somebody has put our patch back in place after its time."""
         if self.is_looking:
-            return self.scope_for(module)
+            return self.scope_for(module, args)
         self._stop_looking()
         return None
 
@@ -127,12 +130,28 @@ def _has_parameters(module: Any) -> bool:
     return next(module.parameters(), None) is not None
 
 
+def _is_of_keras(module: Any) -> bool:
+    """Of such a module the mode says nothing: Keras passes it from call to call."""
+    keras = sys.modules.get("keras")
+    return keras is not None and isinstance(module, getattr(keras, "Layer", ()))
+
+
+def _is_for_shapes(args: Any) -> bool:
+    """Whether the first argument is a placeholder: of Keras, as it connects layers, or on the meta device.
+
+    What torch.fx traces has a proxy for its arguments.
+    """
+    if type(args) is not tuple or not args:
+        return False
+    return type(args[0]).__name__ == "KerasTensor" or getattr(args[0], "is_meta", False) is True
+
+
 def _call_while_looking(discovery: Discovery) -> Any:
     """What `torch.nn.Module` gets as `__call__` for a while."""
 
     @functools.wraps(discovery.original)
     def call_module(module: Any, *args: Any, **kwargs: Any) -> Any:
-        if is_dynamo_compiling() or (scope := discovery.scope_while_looking(module)) is None:
+        if is_dynamo_compiling() or (scope := discovery.scope_while_looking(module, args)) is None:
             return discovery.original(module, *args, **kwargs)
         with scope:
             return discovery.original(module, *args, **kwargs)
@@ -149,7 +168,7 @@ def _call_of(kind: type[Any], discovery: Discovery) -> Any:
 def _own_call(own: Any, discovery: Discovery) -> Any:
     @functools.wraps(own)
     def call_module(module: Any, *args: Any, **kwargs: Any) -> Any:
-        if is_dynamo_compiling() or (scope := discovery.scope_for(module)) is None:
+        if is_dynamo_compiling() or (scope := discovery.scope_for(module, args)) is None:
             return own(module, *args, **kwargs)
         with scope:
             return own(module, *args, **kwargs)
@@ -162,7 +181,7 @@ def _inherited_call(kind: type[Any], discovery: Discovery) -> Any:
 
     @functools.wraps(discovery.original)
     def call_module(module: Any, *args: Any, **kwargs: Any) -> Any:
-        if is_dynamo_compiling() or (scope := discovery.scope_for(module)) is None:
+        if is_dynamo_compiling() or (scope := discovery.scope_for(module, args)) is None:
             return super(kind, module).__call__(*args, **kwargs)
         with scope:
             return super(kind, module).__call__(*args, **kwargs)

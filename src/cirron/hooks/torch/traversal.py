@@ -155,7 +155,12 @@ class Traversal:
 
 
 def unit_for(target: Target, is_evaluation: bool) -> str | None:
-    """What a loop that begins here is: an epoch, an evaluation, or None where it belongs to what is open already."""
+    """What a loop that begins here is: an epoch, an evaluation, or None where it belongs to what is open already.
+
+    So does one that somebody fetches batches from in a `data_load`.
+    """
+    if target.innermost(CANONICAL) == DATA_LOAD:
+        return None
     if is_evaluation:
         return EVALUATION if target.innermost(WITHOUT_GRADIENTS) is None else None
     return EPOCH if target.innermost(UNITS) is None else None
