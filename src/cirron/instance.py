@@ -110,6 +110,8 @@ class Cirron:
         recorder.shutdown()
     """
 
+    _is_known_to_workers = False  # so that a spawned process would record into the same run
+
     def __init__(
         self,
         api_key: str | None = None,
@@ -211,6 +213,16 @@ class Cirron:
         """The same items, each in a `batch` scope of this instance's session; see `cirron.batches`."""
         recorder = self._recorder
         return iterable if recorder is None else recorder.batches(iterable)
+
+    def wrap(self, estimator: T) -> T:
+        """Have a scikit-learn estimator record into this instance's session; see `cirron.wrap`."""
+        from cirron.estimators import wrap
+
+        try:
+            return wrap(estimator, self)
+        except Exception as error:  # noqa: BLE001 - of a class that nobody here has seen
+            self._faults.note("wrap", error, f"{type(estimator).__name__} is not recorded")
+            return estimator
 
     def watch(self, model: object) -> None:
         """Look at a model at the end of each epoch of this instance's `epochs`; see `cirron.watch`."""

@@ -11,15 +11,19 @@ from cirron.instance import Cirron, Profiler
 TYPE_CHECKING = False  # as in cirron.instance
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from typing import Any
+    from typing import Any, TypeVar
 
     from cirron.hooks import Target
     from cirron.settings import Settings
     from cirron.workers import Announcement
 
+    T = TypeVar("T")
+
 
 class _Default(Cirron):
     """The instance behind the functions of the module, whose `scope` and `mark` are the native ones."""
+
+    _is_known_to_workers = True
 
     def __init__(self) -> None:
         self._set_up({})
@@ -147,6 +151,25 @@ def watch(model: object) -> None:
             train(model)
     """
     _the_default().watch(model)
+
+
+def wrap(estimator: T) -> T:
+    """The estimator itself, with a scope around each `fit`, `predict`, `transform` and the like from now on.
+
+    For scikit-learn, and what keeps to its rules; any other object comes back as it is. Of a scope's attributes,
+    `estimator` tells the class. What an estimator is made of is recorded within it: each step of a `Pipeline` in a
+    scope with the name of the step, each candidate of a `GridSearchCV`. Clones and copies record as well, also in
+    worker processes of joblib; a pickle holds the plain estimator. Nothing is recorded unless a session is there, and
+    nothing is raised.
+
+    Args:
+        estimator: the estimator, fitted or not.
+
+    Example:
+        model = ci.wrap(make_pipeline(StandardScaler(), LogisticRegression()))
+        model.fit(X, y)
+    """
+    return _the_default().wrap(estimator)
 
 
 def flush() -> None:
