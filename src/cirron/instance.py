@@ -17,7 +17,7 @@ from cirron.vitals import vitals
 
 TYPE_CHECKING = False  # what `typing` calls so, without its milliseconds; checkers know the name
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
     from types import EllipsisType
     from typing import Any, TypeVar
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from cirron.snapshots import Taking, Watched
     from cirron.workers import Lineage
 
+    L = TypeVar("L", bound=Iterable[Any] | AsyncIterable[Any])
     T = TypeVar("T")
 
 
@@ -204,15 +205,17 @@ class Cirron:
         if recorder is not None:
             recorder.mark(name, value, kind, **attrs)
 
-    def epochs(self, iterable: Iterable[T]) -> Iterable[T]:
+    def epochs(self, iterable: L) -> L:
         """The same items, each in an `epoch` scope of this instance's session; see `cirron.epochs`."""
         recorder = self._recorder
-        return iterable if recorder is None else recorder.epochs(iterable)
+        loop: Any = iterable if recorder is None else recorder.epochs(iterable)  # as good as the iterable
+        return loop  # type: ignore[no-any-return]
 
-    def batches(self, iterable: Iterable[T]) -> Iterable[T]:
+    def batches(self, iterable: L) -> L:
         """The same items, each in a `batch` scope of this instance's session; see `cirron.batches`."""
         recorder = self._recorder
-        return iterable if recorder is None else recorder.batches(iterable)
+        loop: Any = iterable if recorder is None else recorder.batches(iterable)  # as good as the iterable
+        return loop  # type: ignore[no-any-return]
 
     def wrap(self, estimator: T) -> T:
         """Have a scikit-learn estimator record into this instance's session; see `cirron.wrap`."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_SIMPLE = frozenset((type(None), bool, int, float, str))
 _OF_AN_ESTIMATOR = ("fit", "get_params", "set_params")
 
 
@@ -28,7 +29,7 @@ def parts_of(estimator: Any) -> Iterator[tuple[str | None, Any]]:
     values = getattr(estimator, "__dict__", {})
     for name in _attributes(kind):
         value = values.get(name)
-        if value is None or isinstance(value, (str, float, int)):
+        if type(value) in _SIMPLE:  # most parameters are
             continue
         if isinstance(value, (list, tuple)):
             yield from _named(value)
