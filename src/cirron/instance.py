@@ -347,20 +347,24 @@ class Cirron:
             if self._recording is not None and not self._recording.is_parents:
                 return  # another thread was quicker
             try:
-                found, lineage = self._parents_settings(), self._lineage()
+                found, lineage = self._parents_wishes(), self._lineage()
             except Exception as error:  # noqa: BLE001 - as when a session is asked for
                 self._faults.note("profile", error, NOT_STARTED)
                 return
             if found is not None and lineage is not None:
-                self._profiler = self._begin(lambda faults: _start_with(found, lineage, faults))
+                settings, self._frameworks = found
+                self._profiler = self._begin(lambda faults: _start_with(settings, lineage, faults))
 
-    def _parents_settings(self) -> Settings | None:
-        from cirron.workers import announced
+    def _parents_wishes(self) -> tuple[Settings, Sequence[str] | None] | None:
+        """Its settings, and the frameworks to hook: none in the worker of a loader, where no model is trained."""
+        from cirron.workers import announced, dataloader_worker
 
         if self._recording is not None and self._recording.is_parents:
-            return self._recording.settings
+            return self._recording.settings, self._frameworks
         found = announced()
-        return found.settings if found is not None else None
+        if found is None:
+            return None
+        return found.settings, () if dataloader_worker() is not None else found.frameworks
 
     def _lineage(self) -> Lineage | None:
         """Whose child this process is: of the one it was forked from, or of the one that spawned it."""

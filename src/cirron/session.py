@@ -39,13 +39,16 @@ class _Default(Cirron):
             self._announcement.withdraw()
             self._announcement = None
         if recorder is not None and self._recording is not None:
-            self._announcement = _announce(recorder, self._recording.settings)
+            self._announcement = _announce(recorder, self._recording.settings, self._frameworks)
 
 
-def _announce(recorder: _recorder.Recorder, settings: Settings) -> Announcement:
+def _announce(
+    recorder: _recorder.Recorder, settings: Settings, frameworks: Sequence[str] | None
+) -> Announcement:
     from cirron.workers import Announcement
 
-    announcement = Announcement(os.getpid(), recorder.session_id, settings)
+    wanted = None if frameworks is None else tuple(frameworks)
+    announcement = Announcement(os.getpid(), recorder.session_id, settings, wanted)
     announcement.publish()
     return announcement
 
