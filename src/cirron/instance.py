@@ -17,7 +17,7 @@ from cirron.vitals import vitals
 
 TYPE_CHECKING = False  # what `typing` calls so, without its milliseconds; checkers know the name
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
     from types import EllipsisType
     from typing import Any, TypeVar
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from cirron.snapshots import Taking, Watched
     from cirron.workers import Lineage
 
+    L = TypeVar("L", bound=Iterable[Any] | AsyncIterable[Any])
     T = TypeVar("T")
 
 
@@ -109,6 +110,8 @@ class Cirron:
             ...
         recorder.shutdown()
     """
+
+    _is_known_to_workers = False  # so that a spawned process would record into the same run
 
     def __init__(
         self,
@@ -202,15 +205,27 @@ class Cirron:
         if recorder is not None:
             recorder.mark(name, value, kind, **attrs)
 
-    def epochs(self, iterable: Iterable[T]) -> Iterable[T]:
+    def epochs(self, iterable: L) -> L:
         """The same items, each in an `epoch` scope of this instance's session; see `cirron.epochs`."""
         recorder = self._recorder
-        return iterable if recorder is None else recorder.epochs(iterable)
+        loop: Any = iterable if recorder is None else recorder.epochs(iterable)  # as good as the iterable
+        return loop  # type: ignore[no-any-return]
 
-    def batches(self, iterable: Iterable[T]) -> Iterable[T]:
+    def batches(self, iterable: L) -> L:
         """The same items, each in a `batch` scope of this instance's session; see `cirron.batches`."""
         recorder = self._recorder
-        return iterable if recorder is None else recorder.batches(iterable)
+        loop: Any = iterable if recorder is None else recorder.batches(iterable)  # as good as the iterable
+        return loop  # type: ignore[no-any-return]
+
+    def wrap(self, estimator: T) -> T:
+        """Have a scikit-learn estimator record into this instance's session; see `cirron.wrap`."""
+        from cirron.estimators import wrap
+
+        try:
+            return wrap(estimator, self)
+        except Exception as error:  # noqa: BLE001 - of a class that nobody here has seen
+            self._faults.note("wrap", error, f"{type(estimator).__name__} is not recorded")
+            return estimator
 
     def watch(self, model: object) -> None:
         """Look at a model at the end of each epoch of this instance's `epochs`; see `cirron.watch`."""
@@ -332,20 +347,24 @@ class Cirron:
             if self._recording is not None and not self._recording.is_parents:
                 return  # another thread was quicker
             try:
-                found, lineage = self._parents_settings(), self._lineage()
+                found, lineage = self._parents_wishes(), self._lineage()
             except Exception as error:  # noqa: BLE001 - as when a session is asked for
                 self._faults.note("profile", error, NOT_STARTED)
                 return
             if found is not None and lineage is not None:
-                self._profiler = self._begin(lambda faults: _start_with(found, lineage, faults))
+                settings, self._frameworks = found
+                self._profiler = self._begin(lambda faults: _start_with(settings, lineage, faults))
 
-    def _parents_settings(self) -> Settings | None:
-        from cirron.workers import announced
+    def _parents_wishes(self) -> tuple[Settings, Sequence[str] | None] | None:
+        """Its settings, and the frameworks to hook: none in the worker of a loader, where no model is trained."""
+        from cirron.workers import announced, dataloader_worker
 
         if self._recording is not None and self._recording.is_parents:
-            return self._recording.settings
+            return self._recording.settings, self._frameworks
         found = announced()
-        return found.settings if found is not None else None
+        if found is None:
+            return None
+        return found.settings, () if dataloader_worker() is not None else found.frameworks
 
     def _lineage(self) -> Lineage | None:
         """Whose child this process is: of the one it was forked from, or of the one that spawned it."""

@@ -11,15 +11,19 @@ from cirron.instance import Cirron, Profiler
 TYPE_CHECKING = False  # as in cirron.instance
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from typing import Any
+    from typing import Any, TypeVar
 
     from cirron.hooks import Target
     from cirron.settings import Settings
     from cirron.workers import Announcement
 
+    T = TypeVar("T")
+
 
 class _Default(Cirron):
     """The instance behind the functions of the module, whose `scope` and `mark` are the native ones."""
+
+    _is_known_to_workers = True
 
     def __init__(self) -> None:
         self._set_up({})
@@ -35,13 +39,16 @@ class _Default(Cirron):
             self._announcement.withdraw()
             self._announcement = None
         if recorder is not None and self._recording is not None:
-            self._announcement = _announce(recorder, self._recording.settings)
+            self._announcement = _announce(recorder, self._recording.settings, self._frameworks)
 
 
-def _announce(recorder: _recorder.Recorder, settings: Settings) -> Announcement:
+def _announce(
+    recorder: _recorder.Recorder, settings: Settings, frameworks: Sequence[str] | None
+) -> Announcement:
     from cirron.workers import Announcement
 
-    announcement = Announcement(os.getpid(), recorder.session_id, settings)
+    wanted = None if frameworks is None else tuple(frameworks)
+    announcement = Announcement(os.getpid(), recorder.session_id, settings, wanted)
     announcement.publish()
     return announcement
 
@@ -148,6 +155,25 @@ def watch(model: object) -> None:
             train(model)
     """
     _the_default().watch(model)
+
+
+def wrap(estimator: T) -> T:
+    """The estimator itself, with a scope around each `fit`, `predict`, `transform` and the like from now on.
+
+    For scikit-learn, and what keeps to its rules; any other object comes back as it is. Of a scope's attributes,
+    `estimator` tells the class. What an estimator is made of is recorded within it: each step of a `Pipeline` in a
+    scope with the name of the step, each candidate of a `GridSearchCV`. Clones and copies record as well, also in
+    worker processes of joblib; a pickle holds the plain estimator. Nothing is recorded unless a session is there, and
+    nothing is raised.
+
+    Args:
+        estimator: the estimator, fitted or not.
+
+    Example:
+        model = ci.wrap(make_pipeline(StandardScaler(), LogisticRegression()))
+        model.fit(X, y)
+    """
+    return _the_default().wrap(estimator)
 
 
 def flush() -> None:

@@ -1,4 +1,6 @@
 // cirron.epochs and cirron.batches: one scope an item, which begins with the wait for the item.
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "python.hpp"
@@ -30,7 +32,7 @@ struct LoopIterator {
     PyObject ob_base;
     const Unit* unit;
     RecorderObject* bound;  // owned, may be null
-    PyObject* iterator;     // owned; null once exhausted
+    PyObject* iterator;     // owned; null once closed
     int64_t index;
     bool times_wait;
     OpenFrame open;
@@ -129,26 +131,54 @@ void end_of_items(LoopIterator* self) {
     }
 }
 
+// From one item to the next, of which only the wait has begun. False at the end, or with an exception set.
+bool begin_item(LoopIterator* self) {
+    if (self->iterator == nullptr || !end_epoch(self)) return false;
+    if (self->iterator == nullptr) return false;  // closed by what was called
+    Recorder* recorder;
+    if (!find_target(self->bound, recorder)) return false;
+    if (recorder != nullptr || self->open.frame != nullptr) turn_to_next_item(self, recorder);
+    return self->iterator != nullptr;  // null: closed by what began a session
+}
+
+void item_is_there(LoopIterator* self) {
+    ++self->index;
+    if (self->times_wait && self->open.recorder() != nullptr) note_wait(self, self->open.recorder());
+}
+
 PyObject* iterator_next(PyObject* object) {
     LoopIterator* self = as_iterator(object);
-    if (self->iterator == nullptr || !end_epoch(self)) return nullptr;
-    if (self->iterator == nullptr) return nullptr;  // closed by what was called
-    Recorder* recorder;
-    if (!find_target(self->bound, recorder)) return nullptr;
-    if (recorder != nullptr || self->open.frame != nullptr) turn_to_next_item(self, recorder);
-    if (self->iterator == nullptr) return nullptr;  // closed by what began a session
+    if (!begin_item(self)) return nullptr;
     // Held: what it runs may close this very loop.
     PyObject* iterator = Py_NewRef(self->iterator);
     PyObject* item = Py_TYPE(iterator)->tp_iternext(iterator);
     Py_DECREF(iterator);
     if (item == nullptr) {
         end_of_items(self);
-        Py_CLEAR(self->iterator);
-        return nullptr;
+    } else {
+        item_is_there(self);
     }
-    ++self->index;
-    if (self->times_wait && self->open.recorder() != nullptr) note_wait(self, self->open.recorder());
     return item;
+}
+
+// ---- the same for `async for`, which async_items.py takes through its steps ---------------------------------------
+
+PyObject* iterator_begin(PyObject* object, PyObject*) {
+    bool began = begin_item(as_iterator(object));
+    return PyErr_Occurred() ? nullptr : PyBool_FromLong(began);
+}
+
+PyObject* iterator_got(PyObject* object, PyObject*) {
+    item_is_there(as_iterator(object));
+    Py_RETURN_NONE;
+}
+
+PyObject* iterator_got_none(PyObject* object, PyObject* error) {
+    bool ended = PyErr_GivenExceptionMatches(error, PyExc_StopAsyncIteration) != 0;
+    PyErr_SetObject(ended ? PyExc_StopIteration : reinterpret_cast<PyObject*>(Py_TYPE(error)), ended ? nullptr : error);
+    end_of_items(as_iterator(object));
+    PyErr_Clear();
+    Py_RETURN_NONE;
 }
 
 // ---- the iterator's type ------------------------------------------------------------------------------------------
@@ -169,32 +199,66 @@ void iterator_dealloc(PyObject* object) {
     PyObject_GC_UnTrack(object);
     if (self->open.frame != nullptr) {
         ErrorAside aside;
-        // No error after `break`; else an exception leaves the loop.
-        if (aside.type() == nullptr && !end_epoch(self)) PyErr_WriteUnraisable(nullptr);
-        close_item(self, now_ticks(), aside.type());
+        // No error after `break`, nor when the generator around the loop is closed; else an exception leaves the loop.
+        PyObject* error = aside.type() == PyExc_GeneratorExit ? nullptr : aside.type();
+        if (error == nullptr && !end_epoch(self)) PyErr_WriteUnraisable(nullptr);
+        close_item(self, now_ticks(), error);
     }
     Py_XDECREF(self->iterator);
     Py_XDECREF(reinterpret_cast<PyObject*>(self->bound));
     PyObject_GC_Del(object);
 }
 
+// What can be closed, as generators can, is; anything else is let go. False with an exception set.
+bool close_iterator(LoopIterator* self) {
+    if (self->iterator == nullptr) return true;
+    PyObject* close = PyObject_GetAttrString(self->iterator, "close");
+    if (close == nullptr) {
+        if (!PyErr_ExceptionMatches(PyExc_AttributeError)) return false;
+        PyErr_Clear();
+        Py_CLEAR(self->iterator);
+        return true;
+    }
+    PyObject* result = PyObject_CallNoArgs(close);
+    Py_DECREF(close);
+    Py_XDECREF(result);
+    return result != nullptr;
+}
+
 PyObject* iterator_close(PyObject* object, PyObject*) {
     LoopIterator* self = as_iterator(object);
     bool ended = end_epoch(self);
     if (self->open.frame != nullptr) close_item(self, now_ticks(), nullptr);
-    Py_CLEAR(self->iterator);
-    if (!ended) return nullptr;
+    if (!ended || !close_iterator(self)) return nullptr;
     Py_RETURN_NONE;
+}
+
+// As that of what is wrapped, which may have none.
+PyObject* length_hint_of(PyObject* wrapped) {
+    Py_ssize_t hint = PyObject_LengthHint(wrapped, -1);
+    if (hint >= 0) return PyLong_FromSsize_t(hint);
+    return PyErr_Occurred() ? nullptr : Py_NewRef(Py_NotImplemented);
 }
 
 PyObject* iterator_length_hint(PyObject* object, PyObject*) {
     PyObject* iterator = as_iterator(object)->iterator;
-    Py_ssize_t hint = iterator == nullptr ? 0 : PyObject_LengthHint(iterator, 0);
-    return hint < 0 ? nullptr : PyLong_FromSsize_t(hint);
+    return iterator == nullptr ? PyLong_FromLong(0) : length_hint_of(iterator);
+}
+
+// What it has not itself is the iterator's, such as a generator's `send`.
+PyObject* iterator_getattr(PyObject* object, PyObject* name) {
+    PyObject* own = PyObject_GenericGetAttr(object, name);
+    PyObject* iterator = as_iterator(object)->iterator;
+    if (own != nullptr || iterator == nullptr || !PyErr_ExceptionMatches(PyExc_AttributeError)) return own;
+    PyErr_Clear();
+    return PyObject_GetAttr(iterator, name);
 }
 
 PyMethodDef g_iterator_methods[] = {
     {"close", iterator_close, METH_NOARGS, "End the open scope and the iteration."},
+    {"_begin", iterator_begin, METH_NOARGS, nullptr},
+    {"_got", iterator_got, METH_NOARGS, nullptr},
+    {"_got_none", iterator_got_none, METH_O, nullptr},
     {"__length_hint__", iterator_length_hint, METH_NOARGS, nullptr},
     {nullptr, nullptr, 0, nullptr},
 };
@@ -204,6 +268,7 @@ PyTypeObject g_loop_iterator_type = [] {
     type.tp_name = "cirron._recorder.native.LoopIterator";
     type.tp_basicsize = sizeof(LoopIterator);
     type.tp_dealloc = iterator_dealloc;
+    type.tp_getattro = iterator_getattr;
     type.tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION;
     type.tp_traverse = iterator_traverse;
     type.tp_clear = iterator_clear;
@@ -213,27 +278,48 @@ PyTypeObject g_loop_iterator_type = [] {
     return type;
 }();
 
-// Whether the object is of this class; the module is not imported for it.
-bool is_of(PyObject* object, const char* module_name, const char* type_name) {
-    PyObject* name = PyUnicode_FromString(module_name);
-    PyObject* module = name == nullptr ? nullptr : PyImport_GetModule(name);
-    PyObject* type = module == nullptr ? nullptr : PyObject_GetAttrString(module, type_name);
-    int is_instance = type == nullptr ? 0 : PyObject_IsInstance(object, type);
+// What batches are waited for from, told without importing any of it.
+struct Loader {
+    const char* module;
+    const char* type;
+};
+constexpr Loader kLoaders[] = {
+    {"torch.utils.data", "DataLoader"},
+    {"torch.utils.data.dataloader", "_BaseDataLoaderIter"},
+    {"tensorflow.python.data.ops.dataset_ops", "DatasetV2"},
+    {"tensorflow.python.data.ops.iterator_ops", "OwnedIterator"},
+};
+constexpr Loader kProgressBar{"tqdm.std", "tqdm"};
+
+bool is_of(PyObject* object, const Loader& loader) {
+    PyObject* module_name = PyUnicode_FromString(loader.module);
+    PyObject* module = module_name == nullptr ? nullptr : PyImport_GetModule(module_name);
+    PyObject* type = module == nullptr ? nullptr : PyObject_GetAttrString(module, loader.type);
+    int is_loader = type == nullptr ? 0 : PyObject_IsInstance(object, type);
     Py_XDECREF(type);
     Py_XDECREF(module);
-    Py_XDECREF(name);
+    Py_XDECREF(module_name);
     if (PyErr_Occurred()) PyErr_Clear();
-    return is_instance == 1;
+    return is_loader == 1;
 }
 
-// A torch DataLoader or a tf.data.Dataset.
 bool is_data_loader(PyObject* iterable) {
-    return is_of(iterable, "torch.utils.data", "DataLoader") ||
-           is_of(iterable, "tensorflow.python.data.ops.dataset_ops", "DatasetV2");
+    return std::any_of(std::begin(kLoaders), std::end(kLoaders),
+                       [&](const Loader& loader) { return is_of(iterable, loader); });
 }
 
-PyObject* new_iterator(Loop* loop) {
-    PyObject* iterator = PyObject_GetIter(loop->iterable);
+// Also of one behind a progress bar.
+bool waits_for_data(PyObject* iterable) {
+    if (!is_of(iterable, kProgressBar)) return is_data_loader(iterable);
+    PyObject* behind = PyObject_GetAttrString(iterable, "iterable");
+    bool is_loader = behind != nullptr && is_data_loader(behind);
+    Py_XDECREF(behind);
+    if (PyErr_Occurred()) PyErr_Clear();
+    return is_loader;
+}
+
+// Takes over the reference to `iterator`, which may be null with an exception set.
+PyObject* new_iterator(Loop* loop, PyObject* iterator) {
     if (iterator == nullptr) return nullptr;
     auto* self = PyObject_GC_New(LoopIterator, &g_loop_iterator_type);
     if (self == nullptr) {
@@ -245,7 +331,7 @@ PyObject* new_iterator(Loop* loop) {
     Py_XINCREF(reinterpret_cast<PyObject*>(self->bound));
     self->iterator = iterator;
     self->index = 0;
-    self->times_wait = !loop->unit->is_epoch && is_data_loader(loop->iterable);
+    self->times_wait = !loop->unit->is_epoch && waits_for_data(loop->iterable);
     self->open = {};
     PyObject_GC_Track(reinterpret_cast<PyObject*>(self));
     return reinterpret_cast<PyObject*>(self);
@@ -255,13 +341,25 @@ PyObject* new_iterator(Loop* loop) {
 
 PyObject* loop_iter(PyObject* object) {
     Loop* self = as_loop(object);
-    return self->started != nullptr ? Py_NewRef(self->started) : new_iterator(self);
+    return self->started != nullptr ? Py_NewRef(self->started) : new_iterator(self, PyObject_GetIter(self->iterable));
+}
+
+PyObject* loop_aiter(PyObject* object) {
+    Loop* self = as_loop(object);
+    PyObject* iterator = PyObject_GetAIter(self->iterable);
+    PyObject* module = iterator == nullptr ? nullptr : PyImport_ImportModule("cirron._recorder.async_items");
+    PyObject* steps = module == nullptr ? nullptr : new_iterator(self, Py_NewRef(iterator));
+    PyObject* items = steps == nullptr ? nullptr : PyObject_CallMethod(module, "AsyncItems", "OO", steps, iterator);
+    Py_XDECREF(steps);
+    Py_XDECREF(module);
+    Py_XDECREF(iterator);
+    return items;
 }
 
 PyObject* loop_next(PyObject* object) {
     Loop* self = as_loop(object);
     if (self->started == nullptr) {
-        self->started = new_iterator(self);
+        self->started = new_iterator(self, PyObject_GetIter(self->iterable));
         if (self->started == nullptr) return nullptr;
     }
     return iterator_next(self->started);
@@ -276,10 +374,36 @@ PyObject* loop_getattr(PyObject* object, PyObject* name) {
     return PyObject_GetAttr(as_loop(object)->iterable, name);
 }
 
-PyObject* loop_length_hint(PyObject* object, PyObject*) {
-    Py_ssize_t hint = PyObject_LengthHint(as_loop(object)->iterable, 0);
-    return hint < 0 ? nullptr : PyLong_FromSsize_t(hint);
+int loop_setattr(PyObject* object, PyObject* name, PyObject* value) {
+    return PyObject_SetAttr(as_loop(object)->iterable, name, value);
 }
+
+PyObject* loop_item(PyObject* object, PyObject* key) { return PyObject_GetItem(as_loop(object)->iterable, key); }
+
+int loop_contains(PyObject* object, PyObject* value) { return PySequence_Contains(as_loop(object)->iterable, value); }
+
+PyObject* loop_reversed(PyObject* object, PyObject*) {
+    Loop* self = as_loop(object);
+    PyObject* backwards = PyObject_CallOneArg(reinterpret_cast<PyObject*>(&PyReversed_Type), self->iterable);
+    PyObject* loop = backwards == nullptr ? nullptr : make_loop(self->bound, backwards, self->unit->is_epoch);
+    PyObject* iterator = loop == nullptr ? nullptr : loop_iter(loop);
+    Py_XDECREF(loop);
+    Py_XDECREF(backwards);
+    return iterator;
+}
+
+// A copy is another loop over the same iterable, as is what a pickle gives; one of an instance has no pickle.
+PyObject* loop_reduce(PyObject* object, PyObject*) {
+    Loop* self = as_loop(object);
+    PyObject* owner = reinterpret_cast<PyObject*>(self->bound);
+    PyObject* module = owner != nullptr ? Py_NewRef(owner) : PyImport_ImportModule("cirron._recorder");
+    if (module == nullptr) return nullptr;
+    PyObject* make = PyObject_GetAttrString(module, self->unit->is_epoch ? "epochs" : "batches");
+    Py_DECREF(module);
+    return make == nullptr ? nullptr : Py_BuildValue("N(O)", make, self->iterable);
+}
+
+PyObject* loop_length_hint(PyObject* object, PyObject*) { return length_hint_of(as_loop(object)->iterable); }
 
 int loop_traverse(PyObject* object, visitproc visit, void* arg) {
     Py_VISIT(as_loop(object)->iterable);
@@ -318,10 +442,26 @@ PyNumberMethods g_loop_as_number = [] {
 PySequenceMethods g_loop_as_sequence = [] {
     PySequenceMethods methods{};
     methods.sq_length = loop_length;
+    methods.sq_contains = loop_contains;
+    return methods;
+}();
+
+PyMappingMethods g_loop_as_mapping = [] {
+    PyMappingMethods methods{};
+    methods.mp_length = loop_length;
+    methods.mp_subscript = loop_item;
+    return methods;
+}();
+
+PyAsyncMethods g_loop_as_async = [] {
+    PyAsyncMethods methods{};
+    methods.am_aiter = loop_aiter;
     return methods;
 }();
 
 PyMethodDef g_loop_methods[] = {
+    {"__reduce__", loop_reduce, METH_NOARGS, nullptr},
+    {"__reversed__", loop_reversed, METH_NOARGS, nullptr},
     {"__length_hint__", loop_length_hint, METH_NOARGS, nullptr},
     {nullptr, nullptr, 0, nullptr},
 };
@@ -334,7 +474,10 @@ PyTypeObject g_loop_type = [] {
     type.tp_repr = loop_repr;
     type.tp_as_number = &g_loop_as_number;
     type.tp_as_sequence = &g_loop_as_sequence;
+    type.tp_as_mapping = &g_loop_as_mapping;
+    type.tp_as_async = &g_loop_as_async;
     type.tp_getattro = loop_getattr;
+    type.tp_setattro = loop_setattr;
     type.tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION;
     type.tp_doc = "An iterable that opens one scope an item; anything else is passed on to the wrapped iterable.";
     type.tp_traverse = loop_traverse;
