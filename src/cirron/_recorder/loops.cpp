@@ -466,7 +466,8 @@ PyMethodDef g_loop_methods[] = {
     {nullptr, nullptr, 0, nullptr},
 };
 
-PyTypeObject g_loop_type = [] {
+// Whoever asks whether there are items, or items to await, gets the answer of the wrapped iterable.
+PyTypeObject loop_type(bool is_iterable, bool is_async_iterable) {
     PyTypeObject type = empty_type();
     type.tp_name = "cirron._recorder.native.Loop";
     type.tp_basicsize = sizeof(Loop);
@@ -475,18 +476,30 @@ PyTypeObject g_loop_type = [] {
     type.tp_as_number = &g_loop_as_number;
     type.tp_as_sequence = &g_loop_as_sequence;
     type.tp_as_mapping = &g_loop_as_mapping;
-    type.tp_as_async = &g_loop_as_async;
     type.tp_getattro = loop_getattr;
     type.tp_setattro = loop_setattr;
     type.tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION;
     type.tp_doc = "An iterable that opens one scope an item; anything else is passed on to the wrapped iterable.";
     type.tp_traverse = loop_traverse;
     type.tp_clear = loop_clear;
-    type.tp_iter = loop_iter;
-    type.tp_iternext = loop_next;
     type.tp_methods = g_loop_methods;
+    if (is_iterable) {
+        type.tp_iter = loop_iter;
+        type.tp_iternext = loop_next;
+    }
+    if (is_async_iterable) type.tp_as_async = &g_loop_as_async;
     return type;
-}();
+}
+
+PyTypeObject g_loop_type = loop_type(true, false);
+PyTypeObject g_async_loop_type = loop_type(false, true);
+PyTypeObject g_either_loop_type = loop_type(true, true);
+
+PyTypeObject* type_of_loop_over(PyObject* iterable) {
+    PyTypeObject* type = Py_TYPE(iterable);
+    if (type->tp_as_async == nullptr || type->tp_as_async->am_aiter == nullptr) return &g_loop_type;
+    return type->tp_iter == nullptr ? &g_async_loop_type : &g_either_loop_type;
+}
 
 bool init_unit(Unit& unit, const char* name, const char* end_name) {
     unit.name = PyUnicode_InternFromString(name);
@@ -497,7 +510,7 @@ bool init_unit(Unit& unit, const char* name, const char* end_name) {
 }  // namespace
 
 PyObject* make_loop(RecorderObject* bound, PyObject* iterable, bool is_epoch) {
-    auto* self = PyObject_GC_New(Loop, &g_loop_type);
+    auto* self = PyObject_GC_New(Loop, type_of_loop_over(iterable));
     if (self == nullptr) return nullptr;
     self->unit = is_epoch ? &g_epoch : &g_batch;
     self->bound = bound;
@@ -512,7 +525,9 @@ int init_loop_types(PyObject* module) {
     if (!init_unit(g_epoch, "epoch", "epoch.end") || !init_unit(g_batch, "batch", "batch.end")) return -1;
     g_data_load_key = PyUnicode_InternFromString("data_load_ns");
     if (g_data_load_key == nullptr) return -1;
-    if (PyType_Ready(&g_loop_type) != 0 || PyType_Ready(&g_loop_iterator_type) != 0) return -1;
+    for (PyTypeObject* type : {&g_loop_type, &g_async_loop_type, &g_either_loop_type, &g_loop_iterator_type}) {
+        if (PyType_Ready(type) != 0) return -1;
+    }
     return PyModule_AddObjectRef(module, "Loop", reinterpret_cast<PyObject*>(&g_loop_type));
 }
 
