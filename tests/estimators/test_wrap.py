@@ -465,6 +465,10 @@ class TestUnusualEstimators:
         ci.wrap(Secretive()).fit(X)
         assert drawn() == "cirron.session\n  fit Secretive"
 
+    def test_parts_with_names_that_only_pass_for_text(self, profiler):
+        ci.wrap(Pipeline([(np.str_("nb"), GaussianNB())])).fit(X, Y)
+        assert drawn() == "cirron.session\n  fit Pipeline\n    nb fit GaussianNB"
+
     def test_one_that_fits_while_it_is_pickled_in_another_thread(self, profiler):
         model, stop = ci.wrap(GaussianNB()), threading.Event()
         kind = type(model)

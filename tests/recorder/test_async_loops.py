@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import gc
+from collections.abc import AsyncIterable, Iterable
 
 import pytest
 
@@ -266,6 +267,27 @@ def test_the_loop_is_as_good_as_the_bare_iterable(session):
 
     asyncio.run(main())
     gc.collect()
+
+
+class Either(Numbers):
+    """With items, and with items to await."""
+
+    def __iter__(self):
+        return iter("ab")
+
+
+def test_the_loop_is_iterable_in_the_ways_of_what_it_wraps(session):
+    wrapped = [[1], (number for number in "ab"), numbers(1), Numbers(), Either()]
+    for kind in (Iterable, AsyncIterable):
+        assert [isinstance(batches(each), kind) for each in wrapped] == [
+            isinstance(each, kind) for each in wrapped
+        ]
+
+    async def main():
+        assert list(batches(Either())) == ["a", "b"]
+        assert [item async for item in batches(Either())] == [0, 1]
+
+    asyncio.run(main())
 
 
 def test_nothing_is_recorded_without_a_session():

@@ -90,6 +90,10 @@ bool guarded(Recorder* recorder, const char* place, Operation operation) {
     }
 }
 
+// Whether the items of an iterable are batches that a data loader of torch or TensorFlow gives, maybe behind a progress
+// bar. Leaves no exception set.
+bool waits_for_data(PyObject* iterable);
+
 // The types and functions, by file. Each init returns -1 with an exception set when it fails.
 int init_scope_type(PyObject* module);
 int init_loop_types(PyObject* module);

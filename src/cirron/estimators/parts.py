@@ -42,7 +42,7 @@ def _named(values: Any) -> Iterator[tuple[str, Any]]:
         if not (isinstance(each, tuple) and len(each) > 1 and isinstance(each[0], str)):
             return
         if is_estimator(each[1]):
-            yield each[0], each[1]
+            yield str(each[0]), each[1]
 
 
 @lru_cache(maxsize=256)
