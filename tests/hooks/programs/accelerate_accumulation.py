@@ -1,4 +1,4 @@
-"""Accumulation over a stream that is dispatched, a loop that goes on in the middle, a `break`, and the user's scopes.
+"""Accumulation over a stream; a loop that begins in the middle, a `break`, the user's scopes, and exceptions.
 
 cirron.session
   epoch[0]
@@ -28,6 +28,13 @@ cirron.session
     batch[0] data_load_ns=…
       data_load first=True
       forward
+  epoch[3] error='ValueError'
+    step[0] error='ValueError'
+      data_load first=True
+      forward
+  epoch[4] error='KeyError'
+    step[0] error='KeyError'
+      data_load first=True error='KeyError'
 """
 
 import torch
@@ -40,6 +47,16 @@ import cirron as ci
 class Stream(torch.utils.data.IterableDataset):
     def __iter__(self):
         yield from numbers(3)
+
+
+class Broken(torch.utils.data.Dataset):
+    def __len__(self):
+        return 2
+
+    def __getitem__(self, index):
+        if index == 1:
+            raise KeyError(index)
+        return torch.ones(3)
 
 
 ci.profile()
@@ -65,4 +82,15 @@ for _ in ci.epochs(range(1)):
     for x, _ in ci.batches(loader):
         model(x)
         break
+try:
+    for x, _ in loader:
+        model(x)
+        raise ValueError
+except ValueError:
+    pass
+try:
+    for x in accelerator.prepare(torch.utils.data.DataLoader(Broken())):
+        model(x)
+except KeyError as error:
+    print("caught", error)
 print(fingerprint(model), type(stream).__name__, len(loader))
