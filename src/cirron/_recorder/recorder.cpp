@@ -368,8 +368,8 @@ void Recorder::write_span(ThreadState* thread, Frame* frame, uint64_t ticks, Att
     auto* record = reinterpret_cast<SpanRecord*>(at);
     uint8_t flags = frame->flags;
     uint64_t cpu_ns = 0;
-    // Only a scope long enough for the clock's coarse reading at its start, and one that had its thread to itself.
-    bool has_cpu = ticks - frame->start_ticks >= g_ticks_per_ms && frame->thread_id == thread->thread_id &&
+    // Only a scope ten times as long as the reading at its start may be old, and one that had its thread to itself.
+    bool has_cpu = ticks - frame->start_ticks >= 10 * thread->cpu_read_every && frame->thread_id == thread->thread_id &&
                    frame->context_version == PyThreadState_Get()->context_ver;
     if (has_cpu) [[unlikely]] {
         read_cpu_clock(thread, ticks);
@@ -473,14 +473,20 @@ void Recorder::set_epoch_end(PyObject* function) {
 }
 
 uint64_t Recorder::cpu_clock(ThreadState* thread, uint64_t ticks) {
-    // A system call of some 200 ns, so at most every tenth of a millisecond; scopes shorter than that share a reading.
-    if (ticks - thread->cpu_read_at > g_ticks_per_ms / 10) [[unlikely]]
+    if (ticks - thread->cpu_read_at > thread->cpu_read_every) [[unlikely]]
         read_cpu_clock(thread, ticks);
     return thread->cpu_ns;
 }
 
+// A system call: 200 ns in a row, but some microseconds in a program whose own work keeps the caches busy. So each
+// reading is timed, and the next waits until this one is half a percent of the time in between. Of two timings the
+// lesser counts, as one may hold a moment in which another process ran.
 void Recorder::read_cpu_clock(ThreadState* thread, uint64_t ticks) {
+    uint64_t before = now_ticks();
     thread->cpu_ns = read_clock_ns(CLOCK_THREAD_CPUTIME_ID);
+    uint64_t took = now_ticks() - before;
+    uint64_t usual = std::min(took, std::exchange(thread->cpu_read_took, took));
+    thread->cpu_read_every = std::clamp(200 * usual, g_ticks_per_ms / 10, g_ticks_per_ms);
     thread->cpu_read_at = ticks;
 }
 

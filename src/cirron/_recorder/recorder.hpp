@@ -39,9 +39,12 @@ struct ThreadState {
     Stack* stack = nullptr;
     uint64_t context_version = 0;
     uint64_t interpreter_thread = 0;
-    // The thread's CPU clock, read at most every kCpuClockEvery_ns: it is a system call.
-    uint64_t cpu_read_at = 0;
+    // The thread's CPU clock as it was read last, what that took, and how long the reading serves; all but cpu_ns in
+    // ticks.
     uint64_t cpu_ns = 0;
+    uint64_t cpu_read_at = 0;
+    uint64_t cpu_read_took = 0;
+    uint64_t cpu_read_every = 0;
     bool warned_too_deep = false;
     uint64_t spans_dropped_before = 0;  // by earlier threads that wrote to this ring
     uint64_t marks_dropped_before = 0;
