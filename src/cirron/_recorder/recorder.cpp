@@ -138,6 +138,10 @@ void Recorder::begin() {
     // The core's own names have a number even when the user's have filled the table.
     for (const char* name : {"epoch", "epoch.end", "batch", "batch.end", "data_load_ns", "error"})
         names_->reserve(name);
+    // Those of the hooks have a low one, see NameSet.
+    for (const char* name :
+         {"step", "evaluation", "prediction", "peek", "data_load", "forward", "backward", "optimizer_step"})
+        names_->reserve(name);
     // The starting thread gets its ring and its stack here, and not within its first scope.
     switch_to(PyThreadState_Get());
     give_back_frame(latest_, take_frame(latest_, 0));
@@ -296,15 +300,12 @@ uint32_t Recorder::depth() {
     return stack == nullptr ? 0 : stack->depth;
 }
 
-PyObject* Recorder::innermost(PyObject* const* names, Py_ssize_t count) {
+uint32_t Recorder::innermost(const NameSet& names) {
     Stack* stack = stack_here();
     for (uint32_t i = stack == nullptr ? 0 : stack->depth; i-- > 0;) {
-        uint32_t name = stack->frames[i]->name;
-        for (Py_ssize_t k = 0; name != 0 && k < count; ++k) {
-            if (names_->number_of(names[k]) == name) return names[k];
-        }
+        if (names.contains(stack->frames[i]->name)) return stack->frames[i]->name;
     }
-    return nullptr;
+    return 0;
 }
 
 // ---- scopes and marks ---------------------------------------------------------------------------------------------
@@ -421,6 +422,11 @@ void Recorder::cancel(Frame* frame) {
         stack->remove(frame);
     }
     give_back_frame(here(), frame);
+}
+
+void Recorder::add_overhead_ns(uint64_t ns) {
+    Stack* stack = stack_here();
+    if (stack != nullptr && stack->depth > 0) stack->frames[stack->depth - 1]->overhead_ns += ns;
 }
 
 void Recorder::add_attr(Frame* frame, PyObject* key, const Scalar& value) {

@@ -70,6 +70,8 @@ struct Opening {
     AttrBytes attrs{nullptr, 0};
 };
 
+constexpr uint32_t kEpochName = 1;  // the first one that a recorder reserves
+
 class Recorder {
   public:
     // Throws SystemError, std::bad_alloc, or std::length_error when kMaxRecorders are alive.
@@ -95,8 +97,8 @@ class Recorder {
     // One more attribute for an open scope, if its frame has room.
     void add_attr(Frame* frame, PyObject* key, const Scalar& value);
     uint32_t depth();
-    // Of `count` names, the one that the innermost scope here has that has one of them; null when none does. Borrowed.
-    PyObject* innermost(PyObject* const* names, Py_ssize_t count);
+    // The name of the innermost scope here that has one of these; 0 when none does.
+    uint32_t innermost(const NameSet& names);
     // The innermost scope here, else the session. Null when memory is out.
     std::optional<uint64_t> innermost_id();
     // The time now, as it is written in records.
@@ -110,6 +112,8 @@ class Recorder {
     void set_epoch_end(PyObject* function);
     // Time that was spent within a scope on recording.
     void add_overhead(Frame* frame, uint64_t ticks) { frame->overhead_ns += ticks_to_ns(ticks); }
+    // The same for the innermost scope here.
+    void add_overhead_ns(uint64_t ns);
 
     // ---- life ----
 
