@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+import time
 from _thread import RLock
 from _weakrefset import WeakSet
 
@@ -338,8 +339,10 @@ class Cirron:
         """As the recorder does at the end of the epochs of `epochs`, for one that hooks have opened."""
         recorder, taking = self._recorder, self._taking
         place = recorder.here() if recorder is not None and taking is not None else None
-        if place is not None and taking is not None:
+        if recorder is not None and taking is not None and place is not None:
+            began_ns = time.perf_counter_ns()
             taking.take(*place)
+            recorder.add_overhead(time.perf_counter_ns() - began_ns)
 
     def _begin_as_worker(self) -> None:
         """Begin a session of this process with the settings of its parent's; without any, nothing happens."""
@@ -460,8 +463,6 @@ if sys.version_info >= (3, 12):  # which warns; and it costs the fork a millisec
 
 
 def _trace(recording: Recording | None, format: str, name: str | None, last: int | None) -> Any:
-    import time
-
     from cirron.tree import check_request, present
 
     check_request(format, name, last)

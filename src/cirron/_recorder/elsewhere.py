@@ -14,9 +14,11 @@ from cirron._recorder.idle import IdleScope as Scope
 __all__ = [
     "Loop",
     "Passage",
+    "Recorded",
     "Recorder",
     "Recovered",
     "Scope",
+    "Steps",
     "arm_starter",
     "array_stats",
     "batches",
@@ -88,8 +90,16 @@ class Passage(_Unmade):
     """A signal handler of the main interpreter."""
 
 
+class Recorded(_Unmade):
+    """Never made here."""
+
+
 class Recovered(_Unmade):
     """What was sealed by the main interpreter."""
+
+
+class Steps(_Unmade):
+    """Never made here."""
 
 
 def scope(*args: Any, **kwargs: Any) -> Scope:

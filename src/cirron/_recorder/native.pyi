@@ -27,6 +27,8 @@ class Scope:
         """Of a scope that is open: as if it had never been entered. False when something was recorded in it."""
     def _rename(self, name: str) -> None:
         """Of a scope that is open: it has this name instead."""
+    def _forget_index(self) -> None:
+        """Of a scope that is open: it has no index any more."""
 
 @final
 class Loop(Generic[T]):
@@ -188,6 +190,8 @@ class Recorder:
         It is called with what `here` would say in the epoch, in the thread of the loop, and the time it takes counts
         as the epoch's overhead. An `Exception` of it is dropped and counted. The end of the session forgets it.
         """
+    def add_overhead(self, ns: int) -> None:
+        """Time that was spent on recording in the innermost scope of the calling thread or task."""
     def open_spans(self) -> bytes:
         """A JSON array of the spans open now, session included, with `end_ns: null`."""
     def counters(self) -> Counters: ...
@@ -257,6 +261,65 @@ class Passage:
         self, before: Callable[[], object], target: Callable[..., Any], leaving: Callable[[], object]
     ) -> None: ...
     def __call__(self, *args: Any, **keywords: Any) -> Any: ...
+
+@final
+class Recorded:
+    """Calls a function in a scope, but where `scope_unless` gives none.
+
+    It has no frame: the traceback of an exception that comes through shows nothing of it.
+
+    Args:
+        function: gets the arguments of the call. A class stands for the `__call__` that comes after its own in the
+            first argument's order of classes, whatever that is at the time of the call.
+        scope_unless: as the function of that name, of any recorder; it is called with the next three.
+        name: of the scope.
+        unless: see `scope_unless`.
+        names: see there too.
+        task: where it returns a number that is not negative, there is no scope.
+    """
+
+    before: Callable[[Any], object] | None
+    """Called with the first argument, or None, before each call, unless it is None."""
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        scope_unless: Callable[..., Any],
+        name: str,
+        unless: tuple[str, ...],
+        names: tuple[str, ...],
+        task: Callable[[], int] | None = None,
+    ) -> None: ...
+    def __call__(self, *args: Any, **keywords: Any) -> Any: ...
+
+class Steps:
+    """A loop over batches, step by step: each ends when the next begins, and that begins with the wait for its batch.
+
+    Args:
+        open_step: makes the scope of a step, or gives None; it is called with the step's number.
+        open_first_load: makes the scope in which the first batch is waited for, or gives None.
+        open_load: the same for the batches after it.
+
+    Attributes:
+        step: the scope of the step at hand, if any.
+        load: the scope in which a batch is waited for, if any; it stays open where that has failed.
+        count: how many steps have begun.
+    """
+
+    step: Scope | None
+    load: Scope | None
+    @property
+    def count(self) -> int: ...
+    def __init__(
+        self,
+        open_step: Callable[[int], Scope | None],
+        open_first_load: Callable[[], Scope | None],
+        open_load: Callable[[], Scope | None],
+    ) -> None: ...
+    def fetch(self, function: Callable[[Any], T], argument: Any) -> T:
+        """End the step before, begin the next, and call the function in the wait for its batch."""
+    def end(self, error: type[BaseException] | None) -> None:
+        """For a subclass to say what its end means; it is also called when it dies, with the exception on its way."""
 
 @final
 class Recovered:

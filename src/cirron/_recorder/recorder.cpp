@@ -138,6 +138,10 @@ void Recorder::begin() {
     // The core's own names have a number even when the user's have filled the table.
     for (const char* name : {"epoch", "epoch.end", "batch", "batch.end", "data_load_ns", "error"})
         names_->reserve(name);
+    // Those of the hooks have a low one, see NameSet.
+    for (const char* name :
+         {"step", "evaluation", "prediction", "peek", "data_load", "forward", "backward", "optimizer_step"})
+        names_->reserve(name);
     // The starting thread gets its ring and its stack here, and not within its first scope.
     switch_to(PyThreadState_Get());
     give_back_frame(latest_, take_frame(latest_, 0));
@@ -296,15 +300,12 @@ uint32_t Recorder::depth() {
     return stack == nullptr ? 0 : stack->depth;
 }
 
-PyObject* Recorder::innermost(PyObject* const* names, Py_ssize_t count) {
+uint32_t Recorder::innermost(const NameSet& names) {
     Stack* stack = stack_here();
     for (uint32_t i = stack == nullptr ? 0 : stack->depth; i-- > 0;) {
-        uint32_t name = stack->frames[i]->name;
-        for (Py_ssize_t k = 0; name != 0 && k < count; ++k) {
-            if (names_->number_of(names[k]) == name) return names[k];
-        }
+        if (names.contains(stack->frames[i]->name)) return stack->frames[i]->name;
     }
-    return nullptr;
+    return 0;
 }
 
 // ---- scopes and marks ---------------------------------------------------------------------------------------------
@@ -368,8 +369,8 @@ void Recorder::write_span(ThreadState* thread, Frame* frame, uint64_t ticks, Att
     auto* record = reinterpret_cast<SpanRecord*>(at);
     uint8_t flags = frame->flags;
     uint64_t cpu_ns = 0;
-    // Only a scope long enough for the clock's coarse reading at its start, and one that had its thread to itself.
-    bool has_cpu = ticks - frame->start_ticks >= g_ticks_per_ms && frame->thread_id == thread->thread_id &&
+    // Only a scope ten times as long as the reading at its start may be old, and one that had its thread to itself.
+    bool has_cpu = ticks - frame->start_ticks >= 10 * thread->cpu_read_every && frame->thread_id == thread->thread_id &&
                    frame->context_version == PyThreadState_Get()->context_ver;
     if (has_cpu) [[unlikely]] {
         read_cpu_clock(thread, ticks);
@@ -423,6 +424,11 @@ void Recorder::cancel(Frame* frame) {
     give_back_frame(here(), frame);
 }
 
+void Recorder::add_overhead_ns(uint64_t ns) {
+    Stack* stack = stack_here();
+    if (stack != nullptr && stack->depth > 0) stack->frames[stack->depth - 1]->overhead_ns += ns;
+}
+
 void Recorder::add_attr(Frame* frame, PyObject* key, const Scalar& value) {
     AttrWriter attrs(*names_);
     attrs.add(key, value);
@@ -473,14 +479,20 @@ void Recorder::set_epoch_end(PyObject* function) {
 }
 
 uint64_t Recorder::cpu_clock(ThreadState* thread, uint64_t ticks) {
-    // A system call of some 200 ns, so at most every tenth of a millisecond; scopes shorter than that share a reading.
-    if (ticks - thread->cpu_read_at > g_ticks_per_ms / 10) [[unlikely]]
+    if (ticks - thread->cpu_read_at > thread->cpu_read_every) [[unlikely]]
         read_cpu_clock(thread, ticks);
     return thread->cpu_ns;
 }
 
+// A system call: 200 ns in a row, but some microseconds in a program whose own work keeps the caches busy. So each
+// reading is timed, and the next waits until this one is half a percent of the time in between. Of two timings the
+// lesser counts, as one may hold a moment in which another process ran.
 void Recorder::read_cpu_clock(ThreadState* thread, uint64_t ticks) {
+    uint64_t before = now_ticks();
     thread->cpu_ns = read_clock_ns(CLOCK_THREAD_CPUTIME_ID);
+    uint64_t took = now_ticks() - before;
+    uint64_t usual = std::min(took, std::exchange(thread->cpu_read_took, took));
+    thread->cpu_read_every = std::clamp(200 * usual, g_ticks_per_ms / 10, g_ticks_per_ms);
     thread->cpu_read_at = ticks;
 }
 

@@ -39,9 +39,12 @@ struct ThreadState {
     Stack* stack = nullptr;
     uint64_t context_version = 0;
     uint64_t interpreter_thread = 0;
-    // The thread's CPU clock, read at most every kCpuClockEvery_ns: it is a system call.
-    uint64_t cpu_read_at = 0;
+    // The thread's CPU clock as it was read last, what that took, and how long the reading serves; all but cpu_ns in
+    // ticks.
     uint64_t cpu_ns = 0;
+    uint64_t cpu_read_at = 0;
+    uint64_t cpu_read_took = 0;
+    uint64_t cpu_read_every = 0;
     bool warned_too_deep = false;
     uint64_t spans_dropped_before = 0;  // by earlier threads that wrote to this ring
     uint64_t marks_dropped_before = 0;
@@ -66,6 +69,8 @@ struct Opening {
     bool is_epoch = false;
     AttrBytes attrs{nullptr, 0};
 };
+
+constexpr uint32_t kEpochName = 1;  // the first one that a recorder reserves
 
 class Recorder {
   public:
@@ -92,8 +97,8 @@ class Recorder {
     // One more attribute for an open scope, if its frame has room.
     void add_attr(Frame* frame, PyObject* key, const Scalar& value);
     uint32_t depth();
-    // Of `count` names, the one that the innermost scope here has that has one of them; null when none does. Borrowed.
-    PyObject* innermost(PyObject* const* names, Py_ssize_t count);
+    // The name of the innermost scope here that has one of these; 0 when none does.
+    uint32_t innermost(const NameSet& names);
     // The innermost scope here, else the session. Null when memory is out.
     std::optional<uint64_t> innermost_id();
     // The time now, as it is written in records.
@@ -107,6 +112,8 @@ class Recorder {
     void set_epoch_end(PyObject* function);
     // Time that was spent within a scope on recording.
     void add_overhead(Frame* frame, uint64_t ticks) { frame->overhead_ns += ticks_to_ns(ticks); }
+    // The same for the innermost scope here.
+    void add_overhead_ns(uint64_t ns);
 
     // ---- life ----
 

@@ -280,6 +280,16 @@ PyObject* recorder_set_epoch_end(PyObject* self, PyObject* function) {
     Py_RETURN_NONE;
 }
 
+PyObject* recorder_add_overhead(PyObject* self, PyObject* ns) {
+    uint64_t spent_ns = PyLong_AsUnsignedLongLong(ns);
+    if (PyErr_Occurred()) return nullptr;
+    return translated([&]() -> PyObject* {
+        Recorder* recorder = target(as_object(self));
+        if (recorder != nullptr) recorder->add_overhead_ns(spent_ns);
+        Py_RETURN_NONE;
+    });
+}
+
 PyObject* recorder_open_spans(PyObject* self, PyObject*) {
     return translated([&]() -> PyObject* {
         std::string json = recorder_of(self)->open_spans();
@@ -389,6 +399,7 @@ PyMethodDef g_methods[] = {
     {"here", recorder_here, METH_NOARGS, nullptr},
     {"add_snapshots", recorder_add_snapshots, METH_O, nullptr},
     {"set_epoch_end", recorder_set_epoch_end, METH_O, nullptr},
+    {"add_overhead", recorder_add_overhead, METH_O, nullptr},
     {"open_spans", recorder_open_spans, METH_NOARGS, nullptr},
     {"counters", recorder_counters, METH_NOARGS, nullptr},
     {"count_spool_drops", method(recorder_count_spool_drops), METH_VARARGS | METH_KEYWORDS, nullptr},
@@ -419,23 +430,22 @@ PyTypeObject g_recorder_type = [] {
     return type;
 }();
 
-bool is_tuple_of_names(PyObject* names) {
-    auto is_name = [](PyObject* name) { return PyUnicode_Check(name); };
-    bool is_tuple = PyTuple_Check(names);
-    PyObject* const* items = is_tuple ? reinterpret_cast<PyTupleObject*>(names)->ob_item : nullptr;
-    if (is_tuple && std::all_of(items, items + PyTuple_GET_SIZE(names), is_name)) return true;
-    PyErr_Format(PyExc_TypeError, "expected a tuple of names, each a str, not %R", names);
-    return false;
+// Asks something of the set of a tuple's names. False with an exception set when it is no such tuple.
+template <typename Question>
+bool with_set(Recorder* recorder, PyObject* names, Question ask) {
+    bool is_tuple = true;
+    guarded(recorder, "innermost", [&] {
+        const NameSet* set = recorder->names().set_of(names);
+        is_tuple = set != nullptr;
+        if (is_tuple) ask(*set);
+    });
+    if (!is_tuple) PyErr_Format(PyExc_TypeError, "expected a tuple of names, each a str, not %R", names);
+    return is_tuple;
 }
 
-// Borrowed from the tuple; null when no open scope has any of the names.
-PyObject* look_for(Recorder* recorder, PyObject* names) {
-    PyObject* found = nullptr;
-    PyObject* const* items = reinterpret_cast<PyTupleObject*>(names)->ob_item;
-    if (recorder != nullptr) {
-        guarded(recorder, "innermost", [&] { found = recorder->innermost(items, PyTuple_GET_SIZE(names)); });
-    }
-    return found;
+// The name of the innermost scope that has one of these, 0 when none has. False as above.
+bool look_for(Recorder* recorder, PyObject* names, uint32_t& found) {
+    return with_set(recorder, names, [&](const NameSet& set) { found = recorder->innermost(set); });
 }
 
 // Keeps the recorder behind the default alive; g_default_recorder may be reset by a close or a fork before it is.
@@ -444,9 +454,15 @@ PyObject* g_default_object = nullptr;
 }  // namespace
 
 PyObject* find_innermost(RecorderObject* bound, PyObject* names) {
-    if (!is_tuple_of_names(names)) return nullptr;
-    PyObject* found = look_for(target(bound), names);
-    return Py_NewRef(found == nullptr ? Py_None : found);
+    Recorder* recorder = target(bound);
+    uint32_t found = 0;
+    if (recorder == nullptr) Py_RETURN_NONE;
+    if (!look_for(recorder, names, found)) return nullptr;
+    for (Py_ssize_t i = 0; found != 0 && i < PyTuple_GET_SIZE(names); ++i) {
+        PyObject* name = PyTuple_GET_ITEM(names, i);
+        if (recorder->names().number_of(name) == found) return Py_NewRef(name);
+    }
+    Py_RETURN_NONE;
 }
 
 PyObject* make_scope_unless(RecorderObject* bound, PyObject* const* args, Py_ssize_t count) {
@@ -454,19 +470,19 @@ PyObject* make_scope_unless(RecorderObject* bound, PyObject* const* args, Py_ssi
         PyErr_Format(PyExc_TypeError, "expected name, unless, names and perhaps index; got %zd arguments", count);
         return nullptr;
     }
-    PyObject *unless = args[1], *names = args[2];
-    if (!is_tuple_of_names(unless) || !is_tuple_of_names(names)) return nullptr;
     Recorder* recorder;
+    uint32_t found = 0;
     if (!find_target(bound, recorder)) return nullptr;
     if (recorder == nullptr) Py_RETURN_NONE;
-    PyObject* found = look_for(recorder, names);
-    for (Py_ssize_t i = 0; found != nullptr && i < PyTuple_GET_SIZE(unless); ++i) {
-        if (PyUnicode_Compare(PyTuple_GET_ITEM(unless, i), found) == 0) Py_RETURN_NONE;
-    }
+    bool is_one = false;
+    if (!look_for(recorder, args[2], found)) return nullptr;
+    if (!with_set(recorder, args[1], [&](const NameSet& unless) { is_one = unless.contains(found); })) return nullptr;
+    if (is_one) Py_RETURN_NONE;
     PyObject* const given[] = {args[0], count == 4 ? args[3] : Py_None};
     PyObject* scope = make_scope(bound, given, count == 4 ? 2 : 1, nullptr);
-    bool is_epoch = PyUnicode_Check(args[0]) && PyUnicode_CompareWithASCIIString(args[0], "epoch") == 0;
-    if (scope != nullptr && is_epoch) make_epoch(scope);
+    if (scope == nullptr) return nullptr;
+    bool is_epoch = PyUnicode_Check(args[0]) && recorder->names().number_of(args[0]) == kEpochName;
+    if (is_epoch) make_epoch(scope);
     return scope;
 }
 

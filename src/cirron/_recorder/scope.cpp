@@ -193,6 +193,12 @@ PyObject* scope_rename(PyObject* object, PyObject* name) {
     Py_RETURN_NONE;
 }
 
+PyObject* scope_forget_index(PyObject* object, PyObject*) {
+    Scope* self = as_scope(object);
+    if (self->open.recorder() != nullptr) self->open.frame->flags &= static_cast<uint8_t>(~kHasIndex);
+    Py_RETURN_NONE;
+}
+
 void scope_dealloc(PyObject* object) {
     Scope* self = as_scope(object);
     if (self->open.frame != nullptr) abandon(self);
@@ -341,6 +347,7 @@ PyMethodDef g_scope_methods[] = {
     {"_again", scope_again, METH_NOARGS, nullptr},
     {"_cancel", scope_cancel, METH_NOARGS, nullptr},
     {"_rename", scope_rename, METH_O, nullptr},
+    {"_forget_index", scope_forget_index, METH_NOARGS, nullptr},
     {nullptr, nullptr, 0, nullptr},
 };
 

@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any
 from accelerate.data_loader import DataLoaderDispatcher, DataLoaderShard, SkipDataLoader
 
 from cirron.hooks.patches import Patches
-from cirron.hooks.torch.loaders import loaders_at_work
+from cirron.hooks.torch.loaders import loaders_at_work, recorded_fetch
 
 if TYPE_CHECKING:
     from cirron.hooks.target import Target
     from cirron.hooks.torch.traversal import Traversal
+
+_fetch = recorded_fetch(next)
 
 
 class Hooks:
@@ -57,15 +59,7 @@ class _Batches:
 
     def __next__(self) -> Any:
         traversal = self._followed()
-        if traversal is None or (load := traversal.next_step()) is None:
-            return next(self._batches)
-        try:
-            batch = next(self._batches)
-        except BaseException as error:
-            traversal.has_none(load, error)
-            raise
-        load.__exit__(None, None, None)
-        return batch
+        return next(self._batches) if traversal is None else _fetch(self._batches, traversal)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._batches, name)

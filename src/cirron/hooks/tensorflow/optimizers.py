@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import keras
 
-from cirron.hooks.names import OPTIMIZER_STEP
+from cirron._recorder import Recorded
+from cirron.hooks.names import CANONICAL, OPTIMIZER_STEP
 
 if TYPE_CHECKING:
     from cirron.hooks.patches import Patches
@@ -17,7 +18,9 @@ def hook_optimizers(target: Target, patches: Patches) -> None:
     """Have updates recorded on the torch backend; TensorFlow compiles them."""
     if keras.backend.backend() != "torch":
         return
-    from cirron.hooks.torch.recorded import recorded
+    from cirron.hooks.torch.recorded import unless_compiling
 
     owner = next(each for each in keras.optimizers.Optimizer.__mro__ if "apply" in vars(each))
-    patches.set(owner, "apply", recorded(target, OPTIMIZER_STEP, vars(owner)["apply"]))
+    apply = vars(owner)["apply"]
+    in_scope = Recorded(apply, target.scope_unless, OPTIMIZER_STEP, (OPTIMIZER_STEP,), CANONICAL)
+    patches.set(owner, "apply", unless_compiling(apply, in_scope))

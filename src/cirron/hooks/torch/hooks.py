@@ -10,6 +10,8 @@ from cirron.hooks.torch.discovery import Discovery
 from cirron.hooks.torch.here import Here
 from cirron.hooks.torch.loaders import LoaderHooks
 from cirron.hooks.torch.optimizers import OptimizerHooks
+from cirron.hooks.torch.recorded import Training
+from cirron.hooks.torch.witness import Witness
 
 if TYPE_CHECKING:
     from cirron.hooks.target import Target
@@ -19,17 +21,17 @@ class Hooks:
     """See `cirron.hooks.registry.Hooks`."""
 
     def __init__(self, target: Target) -> None:
-        here = Here()
+        here, witness = Here(), Witness()
         self._patches = Patches()
-        self._discovery = Discovery(target, here)
-        self._loaders = LoaderHooks(target, here, self._discovery)
-        self._optimizers = OptimizerHooks(target, self._discovery)
-        self._target = target
+        self._training = Training(target, here, witness)
+        self._discovery = Discovery(target, here, witness)
+        self._loaders = LoaderHooks(target, here, witness, self._discovery)
+        self._optimizers = OptimizerHooks(self._training, self._discovery)
 
     def install(self) -> None:
         """Begin to record."""
         self._loaders.install(self._patches)
-        hook_backward(self._target, self._patches)
+        hook_backward(self._training, self._patches)
         self._optimizers.install(self._patches)
         self._discovery.begin()
 
