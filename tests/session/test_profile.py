@@ -130,9 +130,8 @@ class TestArguments:
         ("arguments", "message"),
         [
             (
-                {"frameworks": ["torch", "jax"]},
-                "frameworks=['torch', 'jax']: accepted are None, and a list of any of "
-                "'transformers', 'accelerate', 'lightning', 'torch'",
+                {"frameworks": ["jax"]},
+                "frameworks=['jax']: accepted are None, and a list of any of 'transformers', 'accelerate', 'lightning', 'torch'",
             ),
             ({"snapshots": "all"}, "snapshots='all': accepted are 'stats', and None for none"),
             (
