@@ -130,8 +130,11 @@ class TestArguments:
         ("arguments", "message"),
         [
             (
-                {"frameworks": ["jax"]},
-                "frameworks=['jax']: accepted are None, and a list of any of 'transformers', 'accelerate', 'lightning', 'torch'",
+                {"frameworks": ["torch", "jax"]},
+                (
+                    "frameworks=['torch', 'jax']: accepted are None, and a list of any of "
+                    "'transformers', 'accelerate', 'lightning', 'torch'"
+                ),
             ),
             ({"snapshots": "all"}, "snapshots='all': accepted are 'stats', and None for none"),
             (
