@@ -131,7 +131,10 @@ class TestArguments:
         [
             (
                 {"frameworks": ["torch", "jax"]},
-                "frameworks=['torch', 'jax']: accepted are None, and a list of any of 'tensorflow', 'torch'",
+                (
+                    "frameworks=['torch', 'jax']: accepted are None, and a list of any of "
+                    "'transformers', 'accelerate', 'lightning', 'tensorflow', 'torch'"
+                ),
             ),
             ({"snapshots": "all"}, "snapshots='all': accepted are 'stats', and None for none"),
             (

@@ -17,31 +17,34 @@ class Logged:
 
     Example:
         logged = Logged(target)
+        logged.begin_epoch()
         logged.log({"loss": 0.25})  # a point, in a step
-        logged.summarise()          # at the end of the epoch
+        logged.summarise()
     """
 
     def __init__(self, target: Target) -> None:
         self._target = target
         self._latest: dict[str, Any] = {}
+        self._is_in_epoch = False
+
+    def begin_epoch(self) -> None:
+        """What was logged so far is no part of the epoch that begins."""
+        self._latest = {}
+        self._is_in_epoch = True
 
     def log(self, values: Mapping[str, Any]) -> None:
         """Mark the numbers among these values; what is logged between the steps of an epoch waits for its end."""
         numbers = {name: value for name, value in values.items() if _is_number(value)}
         self._latest |= numbers
         place = self._target.innermost(UNITS)
-        if place != EPOCH:
+        if place != EPOCH or not self._is_in_epoch:
             self._mark(numbers, "point" if place in (STEP, BATCH) else "summary")
 
     def summarise(self, without: tuple[str, ...] = ()) -> None:
-        """Write the summary of the epoch that is open, without the names that end so."""
+        """The epoch ends: write its summary, without the names that end so."""
         latest = {name: value for name, value in self._latest.items() if not name.endswith(without)}
         self._mark(latest, "summary")
-        self.forget()
-
-    def forget(self) -> None:
-        """What was logged so far is no part of the epoch that begins."""
-        self._latest = {}
+        self._is_in_epoch = False
 
     def _mark(self, numbers: Mapping[str, Any], kind: str) -> None:
         for name, value in numbers.items():

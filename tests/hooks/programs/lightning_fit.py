@@ -79,7 +79,8 @@ class Module(pl.LightningModule):
 
     def configure_optimizers(self):
         optimizer = torch.optim.Adam(self.parameters(), lr=0.1)
-        return [optimizer], [torch.optim.lr_scheduler.StepLR(optimizer, 1)]
+        steps = self.trainer.estimated_stepping_batches  # which sets up the loader
+        return [optimizer], [torch.optim.lr_scheduler.StepLR(optimizer, steps)]
 
 
 ci.profile()

@@ -31,11 +31,21 @@ class Fit:
         self._target.watch(loop.trainer.lightning_module)
         self.begin_epoch(loop)
 
+    def begin_setup(self, loop: Any) -> Fit | None:
+        """Loaders are set up before the fit, for somebody asks how many batches there will be; within it, None.
+
+        Their iterators are made then, and would open epochs of their own.
+        """
+        if self._is_in_epoch:
+            return None
+        self.begin_epoch(loop)
+        return self
+
     def begin_epoch(self, loop: Any) -> None:
         """An epoch begins, unless it is the first, which has begun."""
         if not self._is_in_epoch:
             self._is_in_epoch = True
-            self.logged.forget()
+            self.logged.begin_epoch()
             expect_training()
             self.loop.begin_epoch(loop.epoch_progress.current.processed)
 
@@ -48,16 +58,23 @@ class Fit:
     def end_epoch(self) -> None:
         """All that belongs to an epoch is done."""
         self._is_in_epoch = False
-        self.loop.end_steps()
+        self.loop.end_step()
         self.logged.summarise()
         self.loop.end()
 
     def end(self) -> None:
-        """The fit is over; an epoch that is open is one that there was nothing to do in."""
+        """The fit is over, or the set-up before it; an epoch that is open is one that there was nothing to do in."""
+        self._is_in_epoch = False
         self.loop.forget()
+
+    def leave(self) -> None:
+        """Nobody records the fit any more."""
+        if self._is_in_epoch:
+            self.end_epoch()
 
     def fail(self, error: BaseException | None) -> None:
         """An exception ends the fit."""
+        self._is_in_epoch = False
         self.loop.fail(error)
 
 

@@ -62,9 +62,10 @@ class LightningHooks:
         """Put Lightning back as it was; a loop that goes on does so unrecorded."""
         self._patches.undo()
         for evaluation in list(self._evaluations.values()):
+            evaluation.end_step()
             evaluation.end()
         for fit in list(self._fits.values()):
-            fit.end()
+            fit.leave()
 
     def _module(self, name: str) -> Any:
         return import_module(f"{self._package}.{name}")
@@ -74,6 +75,7 @@ class LightningHooks:
         loop = self._module("loops.fit_loop")._FitLoop
         steps = self._module("loops.training_epoch_loop")._TrainingEpochLoop
         patches.set(loop, "run", guard.around(self._begin_fit, loop.run))
+        patches.set(loop, "setup_data", guard.around(self._begin_setup, loop.setup_data))
         patches.set(loop, "on_advance_start", guard.before(self._begin_epoch, loop.on_advance_start))
         patches.set(loop, "on_advance_end", guard.after(self._end_epoch, loop.on_advance_end))
         patches.set(steps, "advance", guard.around(self._begin_step, steps.advance))
@@ -92,6 +94,9 @@ class LightningHooks:
         fit = self._fits[loop] = Fit(self._target)
         fit.begin(loop)
         return fit
+
+    def _begin_setup(self, loop: Any) -> Fit | None:
+        return self._fit_of(loop).begin_setup(loop)
 
     def _begin_epoch(self, loop: Any) -> None:
         self._fit_of(loop).begin_epoch(loop)

@@ -99,6 +99,6 @@ class Training:
         """The Trainer's own number does not grow where it cannot know how long an epoch is."""
         self._epoch = max(int(state.epoch or 0), self._epoch + 1)
         self._is_in_epoch = True
-        self._logged.forget()
+        self._logged.begin_epoch()
         expect_training()
         self._loop.begin_epoch(self._epoch)
