@@ -128,3 +128,24 @@ def test_a_list_of_callbacks_without_a_run_of_keras_opens_nothing():
         ci.shutdown()
     """)
     assert draw(Path(".cirron/spool")) == "cirron.session"
+
+
+def test_each_epoch_has_the_weights_of_a_model_on_torch_by_their_paths():
+    run("""
+        ci.profile()
+        dense, norm = keras.layers.Dense(1, name="d"), keras.layers.BatchNormalization(name="n")
+        model = keras.Sequential([keras.Input((2,)), dense, norm])
+        model.compile("sgd", "mse")
+        fit(model, epochs=2)
+        ci.shutdown()
+    """)
+    batches = batches_of(Path(".cirron/spool"))
+    epochs = {span.id: span.index for batch in batches for span in batch.spans if span.name == "epoch"}
+    found = {index: set() for index in epochs.values()}
+    for batch in batches:
+        for snapshot in batch.snapshots:
+            found[epochs[snapshot.span_id]].add(snapshot.tensor_name.partition("/")[2])
+    weights = {"d/kernel", "d/bias", "n/gamma", "n/beta"}
+    moving = {"n/moving_mean", "n/moving_variance"}
+    expected = weights | {f"{name}.grad" for name in weights} | moving
+    assert found == {0: expected, 1: expected}

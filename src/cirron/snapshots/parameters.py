@@ -1,7 +1,8 @@
-"""The parameters of torch models, each once and under one name."""
+"""The parameters of models, each once and under one name: of torch modules, and of Keras on the torch backend."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -37,12 +38,25 @@ def parameters(model: Any) -> Iterator[Parameter]:
         ['weight', 'bias']
     """
     found: dict[int, Parameter] = {}
-    for name, tensor in _unwrapped(model).named_parameters(remove_duplicate=False):
+    for name, tensor in _named(model):
         if id(tensor) in found:
             found[id(tensor)].other_names.append(_plain(name))
         else:
             found[id(tensor)] = Parameter(_plain(name), tensor)
     yield from found.values()
+
+
+def _named(model: Any) -> Iterator[tuple[str, Tensor]]:
+    if _is_of_keras(model):
+        return ((weight.path, weight.value) for weight in model.weights)
+    named: Iterator[tuple[str, Tensor]] = _unwrapped(model).named_parameters(remove_duplicate=False)
+    return named
+
+
+def _is_of_keras(model: Any) -> bool:
+    """Such a model, on the torch backend, is a module too, but has each parameter under several names of its own."""
+    layer = getattr(sys.modules.get("keras"), "Layer", None)
+    return layer is not None and isinstance(model, layer)
 
 
 def _unwrapped(model: Any) -> Any:

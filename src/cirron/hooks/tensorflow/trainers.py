@@ -34,7 +34,7 @@ def _owner(name: str) -> Any:
 def _recorded(target: Target, runs: Runs, kind: str, original: Any) -> Any:
     @functools.wraps(original)
     def run_model(model: Any, *args: Any, **kwargs: Any) -> Any:
-        run = _begin(target, runs, kind)
+        run = _begin(target, runs, kind, model)
         try:
             result = original(model, *args, **kwargs)
         except BaseException as error:
@@ -46,8 +46,10 @@ def _recorded(target: Target, runs: Runs, kind: str, original: Any) -> Any:
     return run_model
 
 
-def _begin(target: Target, runs: Runs, kind: str) -> Run | None:
+def _begin(target: Target, runs: Runs, kind: str, model: Any) -> Run | None:
     try:
+        if kind == TRAIN and keras.backend.backend() == "torch":  # whose tensors snapshots can read
+            target.watch(model)
         return runs.begin(kind)
     except Exception as error:  # noqa: BLE001 - the user's own run goes on
         target.faults.note("hooks.tensorflow", error, "a run of a Keras model is not recorded")
