@@ -8,8 +8,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import Any, Generic, TypeAlias, TypedDict, TypeVar, final
 
+from cirron._recorder.values import Deferred
+
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
+Reading: TypeAlias = Callable[[], tuple[int | None, Deferred | None]]
+Meter: TypeAlias = Callable[[], Reading | None]
 
 @final
 class Scope:
@@ -182,6 +186,15 @@ class Recorder:
 
         It is called with what `here` would say in the epoch, in the thread of the loop, and the time it takes counts
         as the epoch's overhead. An `Exception` of it is dropped and counted. The end of the session forgets it.
+        """
+    def set_meter(self, meter: Meter | None) -> None:
+        """Have the scopes of training (`step`, `batch`, `forward`, `backward`, `optimizer_step`) measured on a device.
+
+        The meter is called when `scope` or `scope_unless` opens one, and gives None or what is called when it closes,
+        for the memory in bytes that the scope needed at most, and the `Deferred` nanoseconds that the device worked
+        for it, each None where it is not known. The calls count as the scope's overhead. Their `Exception` is dropped
+        and counted. Without a meter these scopes get the most memory that the process has had resident until then. The
+        end of the session forgets it.
         """
     def open_spans(self) -> bytes:
         """A JSON array of the spans open now, session included, with `end_ns: null`."""
