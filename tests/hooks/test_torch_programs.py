@@ -30,10 +30,15 @@ def run(program, code):
     return done.stdout
 
 
+def without_what_varies(picture):
+    """Times, and how torch words the reasons of its compiler."""
+    return re.sub(r"(reason=\".* size)[^\"]*", r"\1…", re.sub(r"_ns=\d+", "_ns=…", picture))
+
+
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda path: path.stem)
 def test_a_program_gives_its_tree_and_computes_what_it_computes_without(program):
     code = program.read_text(encoding="utf-8")
     _, _, expected = cleandoc(ast.get_docstring(ast.parse(code))).partition("\n\n")
     printed = run(program, code)
-    assert re.sub(r"_ns=\d+", "_ns=…", draw(Path(".cirron/spool"))) == expected
+    assert without_what_varies(draw(Path(".cirron/spool"))) == expected
     assert run(program, code.replace("ci.profile()", "pass")) == printed

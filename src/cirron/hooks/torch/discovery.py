@@ -17,6 +17,7 @@ from torch.compiler import is_dynamo_compiling
 
 from cirron.hooks.names import BACKWARD, CANONICAL, FORWARD
 from cirron.hooks.patches import Patches
+from cirron.hooks.torch.precision import autocast_dtype, is_any_autocast_on
 
 if TYPE_CHECKING:
     from cirron._recorder.idle import AnyScope
@@ -98,6 +99,8 @@ class Discovery:
         ):  # a checkpoint, maybe in a thread of a GPU's backward pass
             return None
         scope = self._target.scope_unless(FORWARD, NO_FORWARD_IN, CANONICAL)
+        if scope is not None and is_any_autocast_on() and (dtype := autocast_dtype()) is not None:
+            scope = self._target.scope(FORWARD, autocast=dtype)
         if scope is not None and self.is_looking:
             self.meet(module)
             return scope if type(module) in self._patches else None
