@@ -16,7 +16,12 @@ HUNG_S = 240
 def run(code):
     """What the processes print, by their rank. They meet on the loopback interface, at a port that is free."""
     Path("train.py").write_text(code, encoding="utf-8")
-    torchrun = ["torch.distributed.run", "--nproc-per-node=2", "--rdzv-backend=c10d", "--rdzv-endpoint=127.0.0.1:0"]
+    torchrun = [
+        "torch.distributed.run",
+        "--nproc-per-node=2",
+        "--rdzv-backend=c10d",
+        "--rdzv-endpoint=127.0.0.1:0",
+    ]
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-m", *torchrun, "--local-addr=127.0.0.1", "train.py"],
         env={
