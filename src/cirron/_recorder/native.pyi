@@ -161,7 +161,10 @@ class Recorder:
     def take_batches(self) -> list[bytes]:
         """With `keep_batches`, the JSON of each batch sealed since the last call, also after `close`."""
     def take_deferred(self) -> list[tuple[int, Any]]:
-        """Mark values still on a device, as (key, value); answer each with `resolve` before `drain`."""
+        """What is still on a device, values of marks and times of scopes, as (key, value).
+
+        Answer each with `resolve` before `drain`.
+        """
     def resolve(self, key: int, value: Any) -> None: ...
     def take_warnings(self) -> list[str]:
         """Messages for the user that came up on the hot path since the last call."""
