@@ -15,7 +15,8 @@ from support.spool_pictures import batches_of
 
 
 @pytest.fixture(autouse=True)
-def no_collection_by_itself():
+def no_collection_by_itself(monkeypatch):
+    monkeypatch.setattr(garbage, "LEAST_NS", 1_000_000)
     gc.collect()
     gc.disable()
     yield
