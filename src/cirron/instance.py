@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from cirron._recorder import Recorder
     from cirron._recorder.idle import AnyScope
+    from cirron._recorder.native import Meter
     from cirron.hooks import Target
     from cirron.recording import Recording
     from cirron.settings import Settings
@@ -311,6 +312,7 @@ class Cirron:
             mark=self.mark,
             watch=self.watch,
             end_epoch=self._end_epoch,
+            set_meter=self._set_meter,
             faults=self._faults,
         )
 
@@ -321,6 +323,12 @@ class Cirron:
     def _innermost(self, names: tuple[str, ...]) -> str | None:
         recorder = self._recorder
         return None if recorder is None else recorder.innermost(names)
+
+    def _set_meter(self, meter: Meter | None) -> None:
+        recording = self._recording
+        recorder = recording.recorder if recording is not None else None
+        if recorder is not None:
+            recorder.set_meter(meter)
 
     def _take_snapshots(self) -> None:
         """Have the session look at the watched models at the end of each epoch, if it is to take snapshots at all."""

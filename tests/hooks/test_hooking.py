@@ -51,7 +51,14 @@ def subclasses(kind):
 
 def torch_as_it_is():
     """Every attribute that a hook could have replaced, by identity."""
-    owners = [torch.autograd, torch.optim.Optimizer, DataLoader, dataloader._BaseDataLoaderIter, torch.Tensor]
+    owners = [torch.cuda, torch._C, torch._dynamo.utils]
+    owners += [
+        torch.autograd,
+        torch.optim.Optimizer,
+        DataLoader,
+        dataloader._BaseDataLoaderIter,
+        torch.Tensor,
+    ]
     owners += [nn.Module, *subclasses(nn.Module)]
     facts = {(id(owner), name): id(value) for owner in owners for name, value in vars(owner).items()}
     step = torch.optim.SGD.step

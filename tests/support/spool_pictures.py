@@ -12,8 +12,9 @@ from support.spool_checks import assert_valid_spool
 def draw(spool: Path) -> str:
     """One line a span, indented by depth: name and index, attributes, then its marks after bars.
 
-    Times and ids are left out, and so is what cirron adds by itself, but for `(interrupted)`. What belongs to a
-    session whose root span is not written yet stands under `cirron.session (live)`.
+    Times and ids are left out, and so is what cirron adds by itself, but for `(interrupted)`, and the pauses for
+    garbage, which come when they come. What belongs to a session whose root span is not written yet stands under
+    `cirron.session (live)`.
     """
     batches = batches_of(spool)
     return "\n".join(line for root in _roots(batches) for line in _lines(root, 0, _Records(batches)))
@@ -56,7 +57,11 @@ def _roots(batches: list[Batch]) -> list[Span | str]:
 def _lines(span: Span | str, depth: int, records: _Records) -> list[str]:
     span_id = span if isinstance(span, str) else span.id
     title = "cirron.session (live)" if isinstance(span, str) else _title(span)
-    marks = [_mark(mark) for mark in records.marks[span_id] if not mark.name.startswith("cirron.")]
+    marks = [
+        _mark(mark)
+        for mark in records.marks[span_id]
+        if not mark.name.startswith("cirron.") and mark.name != "gc"
+    ]
     line = "  " * depth + " | ".join([title, *marks])
     children = records.children[span_id]
     return [line, *(text for child in children for text in _lines(child, depth + 1, records))]

@@ -8,8 +8,12 @@ from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, It
 from types import TracebackType
 from typing import Any, Generic, TypeAlias, TypedDict, TypeVar, final
 
+from cirron._recorder.values import Deferred
+
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
+Reading: TypeAlias = Callable[[], tuple[int | None, Deferred | None]]
+Meter: TypeAlias = Callable[[], Reading | None]
 
 @final
 class Scope:
@@ -164,7 +168,10 @@ class Recorder:
     def take_batches(self) -> list[bytes]:
         """With `keep_batches`, the JSON of each batch sealed since the last call, also after `close`."""
     def take_deferred(self) -> list[tuple[int, Any]]:
-        """Mark values still on a device, as (key, value); answer each with `resolve` before `drain`."""
+        """What is still on a device, values of marks and times of scopes, as (key, value).
+
+        Answer each with `resolve` before `drain`.
+        """
     def resolve(self, key: int, value: Any) -> None: ...
     def take_warnings(self) -> list[str]:
         """Messages for the user that came up on the hot path since the last call."""
@@ -192,6 +199,15 @@ class Recorder:
         """
     def add_overhead(self, ns: int) -> None:
         """Time that was spent on recording in the innermost scope of the calling thread or task."""
+    def set_meter(self, meter: Meter | None) -> None:
+        """Have the scopes of training (`step`, `batch`, `forward`, `backward`, `optimizer_step`) measured on a device.
+
+        The meter is called when `scope` or `scope_unless` opens one, and gives None or what is called when it closes,
+        for the memory in bytes that the scope needed at most, and the `Deferred` nanoseconds that the device worked
+        for it, each None where it is not known. The calls count as the scope's overhead. Their `Exception` is dropped
+        and counted. Without a meter these scopes get the most memory that the process has had resident until then. The
+        end of the session forgets it.
+        """
     def open_spans(self) -> bytes:
         """A JSON array of the spans open now, session included, with `end_ns: null`."""
     def counters(self) -> Counters: ...

@@ -21,6 +21,7 @@
 #include "journal.hpp"
 #include "names.hpp"
 #include "registry.hpp"
+#include "resident_peak.hpp"
 #include "ring.hpp"
 #include "stack.hpp"
 
@@ -71,6 +72,11 @@ struct Opening {
 };
 
 constexpr uint32_t kEpochName = 1;  // the first one that a recorder reserves
+// What was measured of a scope besides its time.
+struct Measures {
+    std::optional<uint64_t> memory_peak_bytes;
+    GpuTimeKey gpu_time = 0;  // 0: no device will tell
+};
 
 class Recorder {
   public:
@@ -85,7 +91,7 @@ class Recorder {
     // Null when memory is out.
     Frame* open(const Opening& opening, uint64_t ticks);
     // `error` is the type of the exception that leaves the scope, or null.
-    void close(Frame* frame, uint64_t ticks, PyObject* error = nullptr);
+    void close(Frame* frame, uint64_t ticks, PyObject* error = nullptr, const Measures& measures = {});
     // Closes the scope of a loop's item and opens the same one for the next, at the same place. False when it is not
     // the innermost here: nothing has happened then.
     bool close_and_reopen(Frame* frame, uint64_t ticks, int64_t index);
@@ -110,6 +116,11 @@ class Recorder {
     // GIL.
     PyObject* epoch_end() const { return epoch_end_; }
     void set_epoch_end(PyObject* function);
+    // What measures the scopes of training on a device; null: there is none. Borrowed. Needs the GIL.
+    PyObject* meter() const { return meter_; }
+    void set_meter(PyObject* meter);
+    // Whether it is of a scope of training, of which more is measured than its time.
+    static bool is_measured(uint32_t name);
     // Time that was spent within a scope on recording.
     void add_overhead(Frame* frame, uint64_t ticks) { frame->overhead_ns += ticks_to_ns(ticks); }
     // The same for the innermost scope here.
@@ -202,8 +213,9 @@ class Recorder {
     void count_too_deep(ThreadState* state);
     uint64_t cpu_clock(ThreadState* state, uint64_t ticks);
     void read_cpu_clock(ThreadState* state, uint64_t ticks);
-    void write_span(ThreadState* state, Frame* frame, uint64_t ticks, AttrBytes attrs);
-    void write_failed_span(ThreadState* state, Frame* frame, uint64_t ticks, PyObject* error);
+    void write_span(ThreadState* state, Frame* frame, uint64_t ticks, AttrBytes attrs, const Measures& measures);
+    void write_failed_span(ThreadState* state, Frame* frame, uint64_t ticks, PyObject* error, const Measures& measures);
+    std::optional<uint64_t> memory_peak(uint64_t ticks, const Measures& measures);
     void populate_rings();
     void note_ending(const std::string& ended);
     void seal_the_end(std::optional<double> timeout_s);
@@ -226,6 +238,8 @@ class Recorder {
     uint64_t scope_overhead_ns_ = 0;
     uint64_t mark_overhead_ns_ = 0;
     PyObject* epoch_end_ = nullptr;  // owned
+    PyObject* meter_ = nullptr;      // owned
+    ResidentPeak resident_peak_;
 
     std::mutex threads_mutex_;  // the five below and states_
     std::vector<ThreadState*> threads_;

@@ -270,14 +270,23 @@ PyObject* recorder_add_snapshots(PyObject* self, PyObject* records) {
     });
 }
 
-PyObject* recorder_set_epoch_end(PyObject* self, PyObject* function) {
+// Has the recorder keep a function, or none. Null with an exception set when it is neither.
+PyObject* keep_function(PyObject* self, PyObject* function, void (Recorder::*keep)(PyObject*)) {
     if (function != Py_None && PyCallable_Check(function) == 0) {
         PyErr_Format(PyExc_TypeError, "expected a callable or None, not %s", Py_TYPE(function)->tp_name);
         return nullptr;
     }
     Recorder* recorder = target(as_object(self));
-    if (recorder != nullptr) recorder->set_epoch_end(function == Py_None ? nullptr : function);
+    if (recorder != nullptr) (recorder->*keep)(function == Py_None ? nullptr : function);
     Py_RETURN_NONE;
+}
+
+PyObject* recorder_set_epoch_end(PyObject* self, PyObject* function) {
+    return keep_function(self, function, &Recorder::set_epoch_end);
+}
+
+PyObject* recorder_set_meter(PyObject* self, PyObject* meter) {
+    return keep_function(self, meter, &Recorder::set_meter);
 }
 
 PyObject* recorder_add_overhead(PyObject* self, PyObject* ns) {
@@ -400,6 +409,7 @@ PyMethodDef g_methods[] = {
     {"add_snapshots", recorder_add_snapshots, METH_O, nullptr},
     {"set_epoch_end", recorder_set_epoch_end, METH_O, nullptr},
     {"add_overhead", recorder_add_overhead, METH_O, nullptr},
+    {"set_meter", recorder_set_meter, METH_O, nullptr},
     {"open_spans", recorder_open_spans, METH_NOARGS, nullptr},
     {"counters", recorder_counters, METH_NOARGS, nullptr},
     {"count_spool_drops", method(recorder_count_spool_drops), METH_VARARGS | METH_KEYWORDS, nullptr},

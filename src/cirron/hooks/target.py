@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from cirron._recorder.idle import AnyScope
+    from cirron._recorder.native import Meter
     from cirron.faults import Faults
 
 
@@ -20,6 +21,7 @@ class Target(NamedTuple):
         mark: as `cirron.mark`.
         watch: as `cirron.watch`, for models that hooks come by.
         end_epoch: called while an epoch that hooks have opened is still open, and has gone well.
+        set_meter: has the scopes of training measured on a device; see `Recorder.set_meter`.
         faults: takes what goes wrong in a hook.
     """
 
@@ -29,4 +31,5 @@ class Target(NamedTuple):
     mark: Callable[..., None]
     watch: Callable[[object], None]
     end_epoch: Callable[[], None]
+    set_meter: Callable[[Meter | None], None]
     faults: Faults

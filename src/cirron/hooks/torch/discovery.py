@@ -19,6 +19,7 @@ from torch.compiler import is_dynamo_compiling
 from cirron._recorder import Recorded
 from cirron.hooks.names import BACKWARD, CANONICAL, FORWARD
 from cirron.hooks.patches import Patches
+from cirron.hooks.torch.precision import with_precision
 from cirron.hooks.torch.recorded import unless_compiling
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ class Discovery:
         self._target = target
         self._here = here
         self._witness = witness
+        self._scope_unless = with_precision(target)
         self._patches = Patches()
         self._look = _call_while_looking(self)
         self._calls_left = 0
@@ -96,7 +98,7 @@ class Discovery:
             return None
         if current_graph_task() != -1 or (_is_of_keras(type(module)) and _is_for_shapes(args)):
             return None
-        scope = self._target.scope_unless(FORWARD, NO_FORWARD_IN, CANONICAL)
+        scope = self._scope_unless(FORWARD, NO_FORWARD_IN, CANONICAL)
         if scope is None or type(module) in self._patches:
             return None  # the class has its own
         self._witnessed(module)
@@ -104,9 +106,7 @@ class Discovery:
 
     def recorded(self, call: Any) -> Recorded:
         """Of a class to be hooked, its own `__call__` in a scope; or that which it inherits, for the class itself."""
-        in_scope = Recorded(
-            call, self._target.scope_unless, FORWARD, NO_FORWARD_IN, CANONICAL, current_graph_task
-        )
+        in_scope = Recorded(call, self._scope_unless, FORWARD, NO_FORWARD_IN, CANONICAL, current_graph_task)
         self._witness.add(in_scope, self._witnessed)
         return in_scope
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import torch
+
 from cirron.hooks.patches import Patches
 from cirron.hooks.torch.backward import hook_backward
+from cirron.hooks.torch.devices import DeviceHooks
 from cirron.hooks.torch.discovery import Discovery
 from cirron.hooks.torch.here import Here
 from cirron.hooks.torch.loaders import LoaderHooks
@@ -27,6 +30,7 @@ class Hooks:
         self._discovery = Discovery(target, here, witness)
         self._loaders = LoaderHooks(target, here, witness, self._discovery)
         self._optimizers = OptimizerHooks(self._training, self._discovery)
+        self._devices = DeviceHooks(target, torch.cuda, torch._C)
 
     def install(self) -> None:
         """Begin to record."""
@@ -34,9 +38,11 @@ class Hooks:
         hook_backward(self._training, self._patches)
         self._optimizers.install(self._patches)
         self._discovery.begin()
+        self._devices.install()
 
     def remove(self) -> None:
         """Put torch back as it was."""
+        self._devices.remove()
         self._discovery.end()
         self._loaders.end()
         self._patches.undo()
