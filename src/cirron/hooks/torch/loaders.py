@@ -119,7 +119,7 @@ class LoaderHooks:
     def _attached(self, traversal: Traversal, loader: Any, iterator: Any) -> Any:
         """The iterator, which holds the traversal from here on."""
         if not isinstance(iterator, dataloader._BaseDataLoaderIter):
-            traversal.forget()  # some other library's, of whose batches we will not hear
+            traversal.end(None)  # some other library's, of whose batches we will not hear
             return iterator
         if getattr(loader, "_iterator", None) is iterator:
             return HeldIterator(iterator, traversal, self._fetch)

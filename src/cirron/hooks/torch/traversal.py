@@ -39,7 +39,8 @@ class Traversal(Steps):
     """Its scopes, which close at the latest when it dies: whoever goes through the loader holds it.
 
     What a loop is shows in what is done in it. One that began as an epoch was an evaluation if modules were called and
-    none of them could learn; and one that fetched a single batch, and did nothing with it, was a peek.
+    none of them could learn; one that fetched a single batch, and did nothing with it, was a peek; and one that
+    fetched none was nothing.
 
     Args:
         target: where it records.
@@ -130,14 +131,6 @@ class Traversal(Steps):
         self.is_over = True
         self._close(error)
 
-    def forget(self) -> None:
-        """As if it had not begun."""
-        self.is_over = True
-        if self._scope is not None and self._scope._cancel():
-            self._scope = None
-            self._return_number()
-        self._close(None)
-
     def _close(self, error: type[BaseException] | None) -> None:
         self.is_ready = False
         self._witness.enough_for(id(self))
@@ -146,9 +139,13 @@ class Traversal(Steps):
         for each in (load, step):
             if each is not None:
                 each.__exit__(error, None, None)
-        if scope is not None:
-            self._name(scope, error)
-            scope.__exit__(error, None, None)
+        if scope is None:
+            return
+        if self.count == 0 and error is None and scope._cancel():  # nobody asked for a batch
+            self._return_number()
+            return
+        self._name(scope, error)
+        scope.__exit__(error, None, None)
 
     def _name(self, scope: AnyScope, error: type[BaseException] | None) -> None:
         """Now that it is known what the loop was."""
