@@ -18,7 +18,11 @@ class Target(NamedTuple):
         scope_unless: the same, where no such scope is open; see `native.pyi`.
         innermost: tells which of some names the innermost open scope has; see there too.
         mark: as `cirron.mark`.
-        watch: as `cirron.watch`, for models that hooks come by.
+        watch: as `cirron.watch`, for models that hooks come by; an optimizer stands for what no model of them has.
+        keep_gradients: looks at gradients, of the parameters with these ids or of all, which may be cleared before the
+            epoch ends; to be called where an optimizer uses them the last time in an epoch.
+        divide_gradients: tells by what gradients are to be divided whenever they are looked at: a function that gives
+            numbers by the ids of parameters.
         end_epoch: called while an epoch that hooks have opened is still open, and has gone well.
         faults: takes what goes wrong in a hook.
     """
@@ -28,5 +32,7 @@ class Target(NamedTuple):
     innermost: Callable[[tuple[str, ...]], str | None]
     mark: Callable[..., None]
     watch: Callable[[object], None]
+    keep_gradients: Callable[..., None]
+    divide_gradients: Callable[[Callable[[], dict[int, float]]], None]
     end_epoch: Callable[[], None]
     faults: Faults

@@ -32,17 +32,34 @@ class Parameter:
 def parameters(model: Any) -> Iterator[Parameter]:
     """The model's parameters in its own order; what is tied to others comes once, with all its names.
 
+    Args:
+        model: a module, or an optimizer, which knows its parameters by their places.
+
     Example:
         >>> [parameter.name for parameter in parameters(torch.nn.Linear(2, 2))]
         ['weight', 'bias']
     """
     found: dict[int, Parameter] = {}
-    for name, tensor in _unwrapped(model).named_parameters(remove_duplicate=False):
+    for name, tensor in _named(model):
         if id(tensor) in found:
             found[id(tensor)].other_names.append(_plain(name))
         else:
             found[id(tensor)] = Parameter(_plain(name), tensor)
     yield from found.values()
+
+
+def is_optimizer(model: Any) -> bool:
+    """Whether it knows parameters without their names, so that any model of theirs should be asked first."""
+    return not callable(getattr(model, "named_parameters", None)) and hasattr(model, "param_groups")
+
+
+def _named(model: Any) -> Iterator[tuple[str, Tensor]]:
+    if not is_optimizer(model):
+        yield from _unwrapped(model).named_parameters(remove_duplicate=False)
+        return
+    for number, group in enumerate(model.param_groups):
+        for place, tensor in enumerate(group["params"]):
+            yield f"param_groups[{number}].params[{place}]", tensor
 
 
 def _unwrapped(model: Any) -> Any:

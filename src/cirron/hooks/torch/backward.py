@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from cirron.hooks.names import BACKWARD
+from cirron.hooks.torch.nonfinite import checked
 from cirron.hooks.torch.recorded import recorded
 
 if TYPE_CHECKING:
@@ -17,4 +18,5 @@ if TYPE_CHECKING:
 def hook_backward(target: Target, patches: Patches) -> None:
     """Have each backward pass recorded, but for one within another, as checkpointing makes them."""
     # Tensor.backward calls it by this name too.
-    patches.set(torch.autograd, "backward", recorded(target, BACKWARD, torch.autograd.backward))
+    backward = checked(target, torch.autograd.backward)
+    patches.set(torch.autograd, "backward", recorded(target, BACKWARD, backward))

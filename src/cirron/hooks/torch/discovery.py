@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from cirron._recorder.idle import AnyScope
     from cirron.hooks.target import Target
     from cirron.hooks.torch.here import Here
+    from cirron.hooks.torch.trained import Trained
 
 LOOK_CALLS = 8  # outermost calls without a new class, after which there is nothing more to learn
 LOOK_EVERY_NS = 100_000_000  # patching makes the interpreter forget a thousand look-ups: some 0.3 ms
@@ -40,13 +41,14 @@ class Discovery:
         original: what `torch.nn.Module.__call__` is without us.
     """
 
-    def __init__(self, target: Target, here: Here) -> None:
+    def __init__(self, target: Target, here: Here, trained: Trained) -> None:
         self.is_looking = False
         self.is_over = False
         self.original = _Module.__dict__["__call__"]
         self._target = target
         self._scope_unless = target.scope_unless
         self._here = here
+        self._trained = trained
         self._patches = Patches()
         self._look = _call_while_looking(self)
         self._calls_left = 0
@@ -82,9 +84,11 @@ class Discovery:
     def meet(self, module: Any) -> None:
         """An outermost module is called, while looking."""
         kind = type(module)
-        if kind not in self._patches and _has_parameters(module):
-            self._hook(kind)
-            self._calls_left = LOOK_CALLS
+        if _has_parameters(module):
+            self._trained.meet(module)
+            if kind not in self._patches:
+                self._hook(kind)
+                self._calls_left = LOOK_CALLS
         self._calls_left -= 1
         if self._calls_left < 0:
             self._stop_looking()

@@ -21,3 +21,11 @@ class Here(threading.local):
     def __init__(self) -> None:
         self.trained: weakref.ref[Any] | None = None
         self.traversals: list[weakref.ref[Traversal]] = []
+
+    def is_last_step(self) -> bool:
+        """Whether the loop at hand is at its last batch, as far as its loader knows how many there are."""
+        for reference in reversed(self.traversals):
+            traversal = reference()
+            if traversal is not None and not traversal.is_over:
+                return traversal.is_at_last_step
+        return False

@@ -10,6 +10,8 @@ from cirron.hooks.torch.discovery import Discovery
 from cirron.hooks.torch.here import Here
 from cirron.hooks.torch.loaders import LoaderHooks
 from cirron.hooks.torch.optimizers import OptimizerHooks
+from cirron.hooks.torch.scalers import ScalerHooks
+from cirron.hooks.torch.trained import Trained
 
 if TYPE_CHECKING:
     from cirron.hooks.target import Target
@@ -21,9 +23,11 @@ class Hooks:
     def __init__(self, target: Target) -> None:
         here = Here()
         self._patches = Patches()
-        self._discovery = Discovery(target, here)
+        trained = Trained(target, here)
+        self._discovery = Discovery(target, here, trained)
         self._loaders = LoaderHooks(target, here, self._discovery)
-        self._optimizers = OptimizerHooks(target, self._discovery)
+        self._optimizers = OptimizerHooks(target, self._discovery, trained)
+        self._scalers = ScalerHooks(target)
         self._target = target
 
     def install(self) -> None:
@@ -31,6 +35,7 @@ class Hooks:
         self._loaders.install(self._patches)
         hook_backward(self._target, self._patches)
         self._optimizers.install(self._patches)
+        self._scalers.install(self._patches)
         self._discovery.begin()
 
     def remove(self) -> None:

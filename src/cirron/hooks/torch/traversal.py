@@ -6,6 +6,8 @@ import sys
 import weakref
 from typing import TYPE_CHECKING, Any
 
+from torch.utils.data.dataloader import _DatasetKind
+
 from cirron.hooks.names import (
     CANONICAL,
     DATA_LOAD,
@@ -36,6 +38,7 @@ class Traversal:
         "__weakref__",
         "_index",
         "_iterator",
+        "_length",
         "_loader",
         "_step",
         "_target",
@@ -54,6 +57,7 @@ class Traversal:
             None  # when all dies, slots are cleared by name: it closes before the unit
         )
         self._index = 0
+        self._length = _length(loader)
         self.is_over = False
         self._open_unit()
 
@@ -76,6 +80,11 @@ class Traversal:
         if iterator is None or loader is None or getattr(loader, "_iterator", None) is not iterator:
             return False
         return sys.getrefcount(iterator) <= 3  # the loader, `iterator`, and the question itself
+
+    @property
+    def is_at_last_step(self) -> bool:
+        """Whether the batch at hand is the last one, as far as that is known."""
+        return self._index == self._length
 
     def next_step(self) -> AnyScope | None:
         """End the step before and begin the next; the `data_load` that is open then.
@@ -123,6 +132,8 @@ class Traversal:
     def close(self, error: BaseException | None = None) -> None:
         """It is over, with or without an error."""
         self.is_over = True
+        if error is None:
+            self._leave_step()
         if (
             error is None
             and self._unit is not None
@@ -131,6 +142,11 @@ class Traversal:
         ):
             self._target.end_epoch()
         self._close(error)
+
+    def _leave_step(self) -> None:
+        step, self._step = self._step, None
+        if step is not None:
+            step.__exit__(None, None, None)
 
     def forget(self) -> None:
         """As if it had not begun."""
@@ -159,3 +175,15 @@ def unit_for(target: Target, is_evaluation: bool) -> str | None:
     if is_evaluation:
         return EVALUATION if target.innermost(WITHOUT_GRADIENTS) is None else None
     return EPOCH if target.innermost(UNITS) is None else None
+
+
+def _length(loader: Any) -> int | None:
+    """How many batches there are; None where nobody knows, or where to ask has consequences."""
+    if (
+        getattr(loader, "_dataset_kind", None) != _DatasetKind.Map
+    ):  # others warn later if the answer was wrong
+        return None
+    try:
+        return len(loader)
+    except Exception:  # noqa: BLE001 - a sampler of the user's without a length
+        return None
