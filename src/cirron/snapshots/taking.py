@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 from collections.abc import Callable, Container, Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -149,11 +149,11 @@ class Taking:
     def _entry(self, name: str, of: Subject, look: Look, file: str, place: dict[str, Any]) -> Entry:
         is_skipped = look.values is None and self._is_skipping()
         snapshot = Snapshot(
-            id=secrets.token_hex(16),
+            id=os.urandom(16).hex(),
             tensor_name=name,
             shape=look.shape,
             dtype=look.dtype,
-            mode=STATS,
+            mode="stats",
             stats=look.stats,
             blob_uri=None,
             attrs=of.attrs | look.attrs | ({ATTR_SKIPPED: TOO_SLOW} if is_skipped else {}),

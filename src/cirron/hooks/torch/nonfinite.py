@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from cirron.snapshots.summary import NONFINITE
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cirron.hooks.target import Target
-
-MARK = "nonfinite"
 
 
 def checked(target: Target, backward: Callable[..., Any]) -> Callable[..., Any]:
@@ -36,7 +36,7 @@ def checked(target: Target, backward: Callable[..., Any]) -> Callable[..., Any]:
         if is_finite(value):
             return backward(tensors, *args, **kwargs)
         is_over = True
-        target.mark(MARK, "loss", value=str(value))
+        target.mark(NONFINITE, "loss", value=str(value))
         try:
             return backward(tensors, *args, **kwargs)
         finally:

@@ -66,7 +66,7 @@ class ScalerHooks:
             patches.set(GradScaler, name, self._after(before, GradScaler.__dict__[name]))
 
     def divisors(self) -> dict[int, float]:
-        """By what the gradients of parameters are multiplied now, by the ids of the parameters; waits for the device."""
+        """By what gradients are multiplied now, by the ids of their parameters; waits for the device."""
         found: dict[int, float] = {}
         for scaler, state in list(self._scalers.items()):
             for optimizer, unscaled in list(state.optimizers.items()):
