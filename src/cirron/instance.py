@@ -346,12 +346,11 @@ class Cirron:
             if taking is not None:
                 taking.divisors = divisors
 
-    def _end_epoch(self) -> None:
+    def _end_epoch(self, epoch: AnyScope) -> None:
         """As the recorder does at the end of the epochs of `epochs`, for one that hooks have opened."""
-        recorder, taking = self._recorder, self._taking
-        place = recorder.here() if recorder is not None and taking is not None else None
-        if place is not None and taking is not None:
-            taking.take(*place)
+        place = epoch._place() if self._taking is not None else None
+        if place is not None and self._taking is not None:
+            self._taking.take(*place)
 
     def _begin_as_worker(self) -> None:
         """Begin a session of this process with the settings of its parent's; without any, nothing happens."""

@@ -13,9 +13,8 @@ from support.spool_checks import assert_valid_spool
 def draw(spool: Path) -> str:
     """One line a span, indented by depth: name and index, attributes, then its marks after bars.
 
-    Times and ids are left out, and so is what cirron adds by itself, with what it says of the weights of each epoch, but
-    for `(interrupted)`. What belongs to a
-    session whose root span is not written yet stands under `cirron.session (live)`.
+    Times and ids are left out, and so is what cirron adds by itself, the marks on an epoch's weights included, but for
+    `(interrupted)`. What belongs to a session whose root span is not written yet stands under `cirron.session (live)`.
     """
     batches = batches_of(spool)
     return "\n".join(line for root in _roots(batches) for line in _lines(root, 0, _Records(batches)))

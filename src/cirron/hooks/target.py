@@ -23,7 +23,7 @@ class Target(NamedTuple):
             epoch ends; to be called where an optimizer uses them the last time in an epoch.
         divide_gradients: tells by what gradients are to be divided whenever they are looked at: a function that gives
             numbers by the ids of parameters.
-        end_epoch: called while an epoch that hooks have opened is still open, and has gone well.
+        end_epoch: called with an epoch that hooks have opened while it is still open, and has gone well.
         faults: takes what goes wrong in a hook.
     """
 
@@ -34,5 +34,5 @@ class Target(NamedTuple):
     watch: Callable[[object], None]
     keep_gradients: Callable[..., None]
     divide_gradients: Callable[[Callable[[], dict[int, float]]], None]
-    end_epoch: Callable[[], None]
+    end_epoch: Callable[[AnyScope], None]
     faults: Faults

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 import weakref
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from cirron.snapshots.copies import copy_of
+from cirron.snapshots.copies import sample
 from cirron.snapshots.looks import local_part
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ class _Seen(NamedTuple):
 
     Attributes:
         of: the tensor.
-        values: float64, in host memory.
+        values: in host memory, as float64.
         weight: how many elements each value stands for.
     """
 
@@ -43,45 +44,66 @@ class Movement:
 
     def begin(self, tensors: Iterable[Tensor]) -> None:
         """Remember those that are not known yet."""
-        for tensor in tensors:
-            if self._known(tensor) is None:
-                seen = _look(tensor)
-                if seen is not None:
-                    self._before[id(tensor)] = seen
+        self._before |= _look([each for each in tensors if not self._knows(each)])
 
-    def ratio(self, tensors: Iterable[Tensor]) -> float | None:
+    def ratio(self, tensors: Sequence[Tensor]) -> float | None:
         """The norm of all differences by the norm of all values before; from here on these are the values before.
 
-        None where no tensor was known, or all were zero. What is known by a sample counts by the share of it.
+        None where no tensor was known, or all were zero. What is known by a sample counts as what it stands for.
         """
-        moved = size = 0.0
-        now: dict[int, _Seen] = {}
-        for tensor in tensors:
-            before, seen = self._known(tensor), _look(tensor)
-            if seen is not None:
-                now[id(tensor)] = seen
-            if before is not None and seen is not None and before.values.shape == seen.values.shape:
-                moved += seen.weight * float((seen.values - before.values).square().sum())
-                size += seen.weight * float(before.values.square().sum())
-        self._before = now
-        return math.sqrt(moved / size) if size > 0 and math.isfinite(size) else None
+        known = [id(each) for each in tensors if self._knows(each)]
+        before, self._before = self._before, _look(tensors)
+        pairs = [(before[key], self._before[key]) for key in known if key in self._before]
+        pairs = [(old, new) for old, new in pairs if old.values.shape == new.values.shape]
+        moved, size = _squares(pairs)
+        return math.sqrt(moved / size) if size > 0 else None
 
-    def _known(self, tensor: Tensor) -> _Seen | None:
+    def _knows(self, tensor: Tensor) -> bool:
         seen = self._before.get(id(tensor))
-        return seen if seen is not None and seen.of() is tensor else None
+        return seen is not None and seen.of() is tensor
 
 
-def _look(tensor: Tensor) -> _Seen | None:
-    """None where there is nothing to be seen, or nothing that moves by small steps."""
+def _squares(pairs: Sequence[tuple[_Seen, _Seen]]) -> tuple[float, float]:
+    """Of all differences, and of all values before."""
     import torch
 
-    if not (tensor.is_floating_point() or tensor.is_complex()):
-        return None
+    if not pairs:
+        return 0.0, 0.0
+    old, new = (torch.cat([each.values for each in side]) for side in zip(*pairs, strict=True))
+    weights = torch.repeat_interleave(
+        torch.tensor([each.weight for each, _ in pairs], dtype=torch.float64, device="cpu"),
+        torch.tensor([each.values.numel() for each, _ in pairs], device="cpu"),
+    )
+    return float((new - old).square().mul_(weights).sum()), float(old.square().mul_(weights).sum())
+
+
+def _look(tensors: Iterable[Tensor]) -> dict[int, _Seen]:
+    """A sample of each that moves by small steps and can be read, with one transfer for those of a kind."""
+    import torch
+
+    alike: dict[tuple[torch.device, torch.dtype], list[tuple[Tensor, int, Tensor]]] = defaultdict(list)
+    with torch.no_grad():
+        for tensor in tensors:
+            local = _readable(tensor)
+            if local is not None:
+                alike[local.device, local.dtype].append((tensor, local.numel(), sample(local)))
+        return {key: seen for group in alike.values() for key, seen in _fetch(group)}
+
+
+def _readable(tensor: Tensor) -> Tensor | None:
     try:
         local = local_part(tensor)
-        values = copy_of(local, "sampled", 1)
+        is_number = local.is_floating_point() or local.is_complex()
+        return local if is_number and local.numel() > 0 else None
     except Exception:  # noqa: BLE001 - the look at its statistics says why
         return None
-    wide = torch.view_as_real(values) if values.is_complex() else values
-    weight = local.numel() / values.numel() if values.numel() > 0 else 0.0
-    return _Seen(weakref.ref(tensor), wide.double(), weight)
+
+
+def _fetch(group: Sequence[tuple[Tensor, int, Tensor]]) -> Iterable[tuple[int, _Seen]]:
+    import torch
+
+    together = torch.cat([part for _, _, part in group]).cpu()
+    wide = torch.view_as_real(together.resolve_conj()) if together.is_complex() else together
+    values = torch.split(wide.double(), [part.numel() for _, _, part in group])
+    for (tensor, size, part), value in zip(group, values, strict=True):
+        yield id(tensor), _Seen(weakref.ref(tensor), value.reshape(-1), size / part.numel())

@@ -5,14 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 
-from cirron.snapshots.looks import ATTR_NONFINITE, ATTR_SHARD, ATTR_UNSCALED, Look
+from cirron.snapshots.looks import ATTR_NONFINITE, Look
 
 GRAD_NORM = "grad_norm"
 UPDATE_RATIO = "update_ratio"
 NONFINITE = "nonfinite"
-ATTR_ELEMENTS = "elements"
 
-Mark = Callable[..., None]
+Mark = Callable[[str, str], None]
 
 
 def global_norm(looks: Iterable[Look]) -> float | None:
@@ -26,25 +25,19 @@ def global_norm(looks: Iterable[Look]) -> float | None:
     return math.sqrt(squares) if count > 0 else None
 
 
-def are_sharded(looks: Iterable[Look]) -> bool:
-    """Whether other processes have parts of them."""
-    return any(ATTR_SHARD in look.attrs for look in looks)
-
-
 class FirstNonfinite:
-    """Marks the first tensor of each kind in a session that has elements which are NaN or infinite."""
+    """Marks the name of the first tensor in a session that has elements which are NaN or infinite."""
 
-    def __init__(self, mark: Mark) -> None:
-        self._mark = mark
+    def __init__(self) -> None:
         self._is_said = False
 
-    def see(self, looks: Iterable[tuple[str, Look]]) -> None:
+    def see(self, looks: Iterable[tuple[str, Look]], mark: Mark) -> None:
         """Mark the first of these, unless that is done."""
-        if self._is_said:
-            return
-        for name, look in looks:
-            if ATTR_NONFINITE in look.attrs:
-                self._is_said = True
-                unscaled = {key: look.attrs[key] for key in (ATTR_UNSCALED,) if key in look.attrs}
-                self._mark(NONFINITE, name, **{ATTR_ELEMENTS: look.attrs[ATTR_NONFINITE]}, **unscaled)
-                return
+        first = (
+            None
+            if self._is_said
+            else next((name for name, look in looks if ATTR_NONFINITE in look.attrs), None)
+        )
+        if first is not None:
+            self._is_said = True
+            mark(NONFINITE, first)

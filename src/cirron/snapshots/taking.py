@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Container, Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from cirron.faults import Faults
 from cirron.snapshots.gradients import Gradients, State, state_of
-from cirron.snapshots.looks import ATTR_SHARD, STATS, Look, look_at
+from cirron.snapshots.looks import STATS, Look, look_at
 from cirron.snapshots.movement import Movement
 from cirron.snapshots.subjects import Subject, subjects
-from cirron.snapshots.summary import GRAD_NORM, UPDATE_RATIO, FirstNonfinite, are_sharded, global_norm
+from cirron.snapshots.summary import GRAD_NORM, UPDATE_RATIO, FirstNonfinite, global_norm
 from cirron.snapshots.value_files import ATTR_SKIPPED, GRADIENTS, TOO_SLOW, WEIGHTS, Entry, Lot
 from cirron.snapshots.watched import Watched
 from cirron.spool.records import Snapshot
@@ -66,8 +67,8 @@ class Taking:
         self._gradients = Gradients(self._divisor)
         self._divided_by: dict[int, float] = {}
         self._movement = Movement()
-        self._nonfinite_gradient = FirstNonfinite(recorder.mark)
-        self._nonfinite_parameter = FirstNonfinite(recorder.mark)
+        self._nonfinite_gradient = FirstNonfinite()
+        self._nonfinite_parameter = FirstNonfinite()
 
     def begin(self) -> None:
         """Remember the weights of models that are new, to tell later how far they have come."""
@@ -84,7 +85,8 @@ class Taking:
         """
         try:
             self._prepare()
-            self._nonfinite_gradient.see(_gradients(self._gradients.keep(self._subjects(), only)))
+            seen = self._gradients.keep(self._subjects(), only)
+            self._nonfinite_gradient.see(_gradients(seen), self._recorder.mark)
         except Exception as error:  # noqa: BLE001 - as above
             self._faults.note(PLACE, error, "the gradients of this step were not looked at")
 
@@ -113,9 +115,10 @@ class Taking:
                 *(self._entry(f"{each.name}.grad", each, look, GRADIENTS, place) for each, look in gradients),
             ],
         )
-        self._nonfinite_gradient.see(_gradients(gradients))
-        self._nonfinite_parameter.see((each.name, look) for each, look in weights)
-        self._summarize(there, [look for _, look in gradients])
+        mark = partial(self._recorder.mark_at, place["span_id"])
+        self._nonfinite_gradient.see(_gradients(gradients), _as_point(mark))
+        self._nonfinite_parameter.see(((each.name, look) for each, look in weights), _as_point(mark))
+        self._summarize(mark, there, [look for _, look in gradients])
 
     def _prepare(self) -> None:
         """Find out what holds for this look: how gradients are scaled, and whether values can be kept."""
@@ -169,13 +172,15 @@ class Taking:
         elif entries:
             self._recorder.add_snapshots([msgspec.json.encode(each.snapshot) for each in entries])
 
-    def _summarize(self, there: list[Subject], gradients: list[Look]) -> None:
-        norm, ratio = global_norm(gradients), self._movement.ratio(_trained(there))
-        shard = {ATTR_SHARD: True} if are_sharded(gradients) else {}
-        if norm is not None:
-            self._recorder.mark(GRAD_NORM, norm, "summary", **shard)
-        if ratio is not None:
-            self._recorder.mark(UPDATE_RATIO, ratio, "summary", **shard)
+    def _summarize(
+        self, mark: Callable[[str, float, bool], None], there: list[Subject], gradients: list[Look]
+    ) -> None:
+        for name, value in (
+            (GRAD_NORM, global_norm(gradients)),
+            (UPDATE_RATIO, self._movement.ratio(_trained(there))),
+        ):
+            if value is not None:
+                mark(name, value, True)  # noqa: FBT003 - as native functions have it
 
 
 def _gradients(looks: Iterable[tuple[Subject, Look]]) -> Iterable[tuple[str, Look]]:
@@ -184,3 +189,7 @@ def _gradients(looks: Iterable[tuple[Subject, Look]]) -> Iterable[tuple[str, Loo
 
 def _trained(there: Iterable[Subject]) -> list[Tensor]:
     return [each.tensor for each in there if each.tensor.requires_grad]
+
+
+def _as_point(mark: Callable[[str, float | str, bool], None]) -> Callable[[str, str], None]:
+    return lambda name, value: mark(name, value, False)  # noqa: FBT003 - as above

@@ -140,7 +140,7 @@ class Traversal:
             and self._unit_is is not None
             and self._unit_is[0] == EPOCH
         ):
-            self._target.end_epoch()
+            self._target.end_epoch(self._unit)
         self._close(error)
 
     def _leave_step(self) -> None:
