@@ -70,10 +70,8 @@ def _squares(pairs: Sequence[tuple[_Seen, _Seen]]) -> tuple[float, float]:
     if not pairs:
         return 0.0, 0.0
     old, new = (torch.cat([each.values for each in side]) for side in zip(*pairs, strict=True))
-    weights = torch.repeat_interleave(
-        torch.tensor([each.weight for each, _ in pairs], dtype=torch.float64, device="cpu"),
-        torch.tensor([each.values.numel() for each, _ in pairs], device="cpu"),
-    )
+    # Nothing here may begin a parallel region, as `repeat_interleave` does: in a forked child that would wait for ever.
+    weights = torch.cat([torch.full_like(each.values, each.weight) for each, _ in pairs])
     return float((new - old).square().mul_(weights).sum()), float(old.square().mul_(weights).sum())
 
 
