@@ -1,8 +1,9 @@
-"""What the end of an epoch costs a program whose model is watched; run by `benchmarks.snapshots` with either package.
+"""What an epoch costs a program whose model is large and whose steps are small; run by `benchmarks.snapshots`.
 
-    python -P snapshot_epochs.py PACKAGES
+    python -P snapshot_epochs.py PACKAGES MODE
 
-PACKAGES is a folder with torch, in case the interpreter has none of its own. Prints a JSON list of milliseconds.
+PACKAGES is a folder with torch, in case the interpreter has none of its own; MODE is one of snapshots, or `none`. It runs
+with either package, and prints a JSON list of milliseconds of the processor, one for each epoch.
 """
 
 import json
@@ -25,24 +26,36 @@ class Model(torch.nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.all = torch.nn.ParameterList(torch.randn(size) for size in SIZES)
+        self.all = torch.nn.ParameterList(torch.randn(size) for size in [1, *SIZES])
         for parameter in self.all:
             parameter.grad = torch.randn_like(parameter)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Hardly any work."""
+        return (x * self.all[0]).sum()
 
 
 def main() -> None:
     torch.set_num_threads(1)
-    model = Model()
-    times_ms, ended_ns = [], None
+    mode = None if sys.argv[2] == "none" else sys.argv[2]
     with tempfile.TemporaryDirectory() as folder:
-        ci.profile(path=folder)
-        ci.watch(model)
-        for _ in ci.epochs(range(EPOCHS)):
-            if ended_ns is not None:
-                times_ms.append((time.thread_time_ns() - ended_ns) / 1e6)
-            ended_ns = time.thread_time_ns()
+        ci.profile(path=folder, frameworks=["torch"], snapshots=mode)
+        print(json.dumps(epochs_ms(Model())))
         ci.shutdown()
-    print(json.dumps(times_ms))
+
+
+def epochs_ms(model: Model) -> list[float]:
+    """From the beginning of an epoch to that of the next, without the first."""
+    ci.watch(model)
+    optimizer = torch.optim.SGD([model.all[0]], lr=0.0)
+    loader = torch.utils.data.DataLoader(torch.ones(2))
+    times_ns = []
+    for _ in range(EPOCHS + 2):
+        times_ns.append(time.thread_time_ns())
+        for x in loader:
+            model(x).backward()
+            optimizer.step()
+    return [(after - before) / 1e6 for before, after in zip(times_ns[1:-1], times_ns[2:], strict=True)]
 
 
 if __name__ == "__main__":

@@ -97,7 +97,8 @@ def profile(
         config: settings by name: `api_key`, `api_endpoint`, `workspace_id`, `run_id`, `pipeline_id`,
             `deployment_id`, `output_dir`, `output`, `flush_interval`, `spool_max_bytes` (beyond it the oldest
             batches go; 1 GiB by default), `snapshot_max_bytes` (the same for the files of values; 4 GiB), `ring_marks`
-            (marks a thread holds until they are written), `batch_max_bytes` and `fsync` (batches survive a power failure, and cost more).
+            (marks a thread holds until they are written), `batch_max_bytes` and `fsync` (batches survive a power
+            failure, and cost more).
         frameworks: frameworks that shall open scopes by themselves, such as `["torch"]`; all that are known by
             default, whether they are imported before this call or after it. `[]` for none.
         snapshots: `"stats"` for the mean, deviation, range, norm and histogram of each parameter and gradient at the
@@ -137,9 +138,9 @@ def profile(
 def watch(model: object) -> None:
     """Look at a model's parameters and gradients at the end of each epoch, where no hook has found it.
 
-    Hooks find what a torch optimizer trains. It may be called before or after `profile`, and for several models. A model is not kept alive by it. Each look is
-    one pass or two over the tensors where they are; `cirron traces snapshots` lists what was seen. Whatever cannot be
-    watched is named in a warning, and nothing is raised.
+    Hooks find what a torch optimizer trains. It may be called before or after `profile`, and for several models. A model
+    is not kept alive by it. Each look is one pass or two over the tensors where they are; `cirron traces snapshots` lists
+    what was seen. Whatever cannot be watched is named in a warning, and nothing is raised.
 
     Args:
         model: a `torch.nn.Module`.

@@ -176,6 +176,28 @@ def test_nothing_keeps_an_optimizer_or_a_model_alive():
     ci.shutdown()
 
 
+def test_an_epoch_that_is_left_early_is_looked_at_too(net):
+    ci.profile()
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    for _ in range(2):
+        for x in loader(5):
+            net(x).square().mean().backward()
+            optimizer.step()
+            break
+    assert names() == {0: OF_NET, 1: OF_NET}
+
+
+def test_an_epoch_within_a_loop_wrapper_for_batches_has_its_own_snapshots_and_marks(net):
+    ci.profile()
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    train(net, optimizer, ci.batches(loader()))
+    assert names() == {0: OF_NET}
+    batches = list(read(".cirron").batches())
+    epoch = next(span for batch in batches for span in batch.spans if span.name == "epoch")
+    marks = {mark.name for batch in batches for mark in batch.marks if mark.span_id == epoch.id}
+    assert {"grad_norm", "update_ratio"} <= marks
+
+
 # ---- gradients that are cleared before the epoch ends ----
 
 

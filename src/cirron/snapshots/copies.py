@@ -28,14 +28,14 @@ def copy_of(tensor: Tensor, mode: str, divisor: float) -> Tensor:
         return copy if divisor == 1 else copy.div_(divisor)
 
 
-def sample(tensor: Tensor) -> Tensor:
-    """At most `SAMPLE_ELEMENTS` elements, evenly spaced in row-major order: of `n` the ones at `k * n // count`."""
+def sample(tensor: Tensor, count: int = SAMPLE_ELEMENTS) -> Tensor:
+    """At most `count` elements, evenly spaced in row-major order: of `n` the ones at `k * n // count`."""
     import torch
 
     size = tensor.numel()
-    if size <= SAMPLE_ELEMENTS:
+    if size <= count:
         return tensor.reshape(-1)
-    places = _places(size).to(tensor.device)
+    places = _places(size, count).to(tensor.device)
     try:
         return torch.take(tensor, places)
     except (RuntimeError, NotImplementedError):  # types with little more than storage, such as uint16
@@ -43,7 +43,7 @@ def sample(tensor: Tensor) -> Tensor:
 
 
 @lru_cache(maxsize=64)
-def _places(size: int) -> Tensor:
+def _places(size: int, count: int) -> Tensor:
     import torch
 
-    return torch.arange(SAMPLE_ELEMENTS, device="cpu") * size // SAMPLE_ELEMENTS
+    return torch.arange(count, device="cpu") * size // count

@@ -14,6 +14,8 @@ from cirron.snapshots.looks import local_part
 if TYPE_CHECKING:
     from torch import Tensor
 
+SAMPLE = 256  # elements of a tensor: each is a miss of the cache
+
 
 class _Seen(NamedTuple):
     """A sample of a tensor.
@@ -84,7 +86,7 @@ def _look(tensors: Iterable[Tensor]) -> dict[int, _Seen]:
         for tensor in tensors:
             local = _readable(tensor)
             if local is not None:
-                alike[local.device, local.dtype].append((tensor, local.numel(), sample(local)))
+                alike[local.device, local.dtype].append((tensor, local.numel(), sample(local, SAMPLE)))
         return {key: seen for group in alike.values() for key, seen in _fetch(group)}
 
 

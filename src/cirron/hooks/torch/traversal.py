@@ -134,14 +134,17 @@ class Traversal:
         self.is_over = True
         if error is None:
             self._leave_step()
-        if (
-            error is None
-            and self._unit is not None
-            and self._unit_is is not None
-            and self._unit_is[0] == EPOCH
-        ):
-            self._target.end_epoch(self._unit)
+            self._end_epoch()
         self._close(error)
+
+    def __del__(self) -> None:
+        """The loop was left early; the scopes close by themselves after this, with the exception if there is one."""
+        if not self.is_over:
+            self._end_epoch()
+
+    def _end_epoch(self) -> None:
+        if self._unit is not None and self._unit_is is not None and self._unit_is[0] == EPOCH:
+            self._target.end_epoch(self._unit)
 
     def _leave_step(self) -> None:
         step, self._step = self._step, None
