@@ -2,14 +2,15 @@
 
     python -P snapshot_epochs.py PACKAGES MODE
 
-PACKAGES is a folder with torch, in case the interpreter has none of its own; MODE is one of snapshots, or `none`. It runs
-with either package, and prints a JSON list of milliseconds of the processor, one for each epoch.
+PACKAGES is a folder with torch, in case the interpreter has none of its own; MODE is a mode of snapshots, or `none`. It
+runs with either package, and prints a JSON list of milliseconds of the processors, by all threads, one for each epoch.
 """
 
 import json
 import sys
 import tempfile
 import time
+from itertools import pairwise
 
 sys.path.append(sys.argv[1])
 
@@ -51,11 +52,11 @@ def epochs_ms(model: Model) -> list[float]:
     loader = torch.utils.data.DataLoader(torch.ones(2))
     times_ns = []
     for _ in range(EPOCHS + 2):
-        times_ns.append(time.thread_time_ns())
+        times_ns.append(time.process_time_ns())
         for x in loader:
             model(x).backward()
             optimizer.step()
-    return [(after - before) / 1e6 for before, after in zip(times_ns[1:-1], times_ns[2:], strict=True)]
+    return [(after - before) / 1e6 for before, after in pairwise(times_ns[1:])]
 
 
 if __name__ == "__main__":
