@@ -18,7 +18,7 @@ from cirron.vitals import vitals
 
 TYPE_CHECKING = False  # what `typing` calls so, without its milliseconds; checkers know the name
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
+    from collections.abc import AsyncIterable, Callable, Container, Iterable, Mapping, Sequence
     from types import EllipsisType
     from typing import Any, TypeVar
 
@@ -97,13 +97,15 @@ class Cirron:
         api_endpoint: the server's URL, `https://app.cirron.com` by default.
         workspace_id: the workspace there.
         output_dir: the folder of the spool, `./.cirron` by default.
-        snapshots: `"stats"` (the default) or None; see `cirron.profile`.
+        snapshots: `"stats"` (the default), `"sampled"`, `"full"` or None; see `cirron.profile`.
         flush_interval: seconds between two writes to the spool, 1.0 by default.
         spool_max_bytes: when the spool grows beyond this, its oldest batches go; 1 GiB by default.
+        snapshot_max_bytes: the same for the files with the values of snapshots; 4 GiB by default.
         output: where records go; see `cirron.profile`.
 
     Raises:
         ValueError, TypeError: an argument that is not accepted; the message says what is.
+        CirronDependencyError: `snapshots` asks for values, and the extra `cirron[snapshots]` is not installed.
 
     Example:
         recorder = Cirron(output_dir="runs/42")
@@ -125,6 +127,7 @@ class Cirron:
         *,
         flush_interval: float | None = None,
         spool_max_bytes: int | None = None,
+        snapshot_max_bytes: int | None = None,
         output: str | Sequence[str] | None = None,
     ) -> None:
         from cirron.arguments import check_snapshots
@@ -141,6 +144,7 @@ class Cirron:
                     "output_dir": output_dir,
                     "flush_interval": flush_interval,
                     "spool_max_bytes": spool_max_bytes,
+                    "snapshot_max_bytes": snapshot_max_bytes,
                     "output": output,
                 }
             )
@@ -234,14 +238,13 @@ class Cirron:
         from cirron.snapshots import Watched
 
         with self._lock:
-            is_first = self._watched is None
             self._watched = self._watched or Watched()
             try:
                 self._watched.add(model)
             except TypeError as error:
                 self._faults.warn(f"watch(): {error}; nothing more is watched")
-            if is_first:
-                self._take_snapshots()
+            if (taking := self._take_snapshots()) is not None:
+                taking.begin()
 
     def flush(self) -> None:
         """Return when everything closed or marked before the call is on disk."""
@@ -281,7 +284,9 @@ class Cirron:
             self._recording = None
             self._faults.note("profile", error, NOT_STARTED)
         self._record_into(self._recording.recorder if self._recording is not None else None)
-        self._take_snapshots()
+        self._taking = None
+        if self._watched is not None and (taking := self._take_snapshots()) is not None:
+            taking.begin()
         self._exit_hook.register()
         self._hook_frameworks()
         return Profiler(self, self._recording)
@@ -310,7 +315,9 @@ class Cirron:
             scope_unless=self._scope_unless,
             innermost=self._innermost,
             mark=self.mark,
-            watch=self.watch,
+            watch=self._watch_found,
+            keep_gradients=self._keep_gradients,
+            divide_gradients=self._divide_gradients,
             end_epoch=self._end_epoch,
             set_meter=self._set_meter,
             faults=self._faults,
@@ -330,23 +337,43 @@ class Cirron:
         if recorder is not None:
             recorder.set_meter(meter)
 
-    def _take_snapshots(self) -> None:
-        """Have the session look at the watched models at the end of each epoch, if it is to take snapshots at all."""
+    def _take_snapshots(self) -> Taking | None:
+        """What looks at the models at the end of each epoch of the session; None if it is to take no snapshots."""
         recording = self._recording
         recorder = recording.recorder if recording is not None else None
-        mode = recording.settings.snapshots if recording is not None else None
-        if self._watched is None or recorder is None or mode is None:
-            self._taking = None
-            return
-        from cirron.snapshots import Taking
+        if self._taking is not None or recorder is None or recording is None:
+            return self._taking if recorder is not None else None
+        if recording.settings.snapshots is None:
+            return None
+        from cirron.snapshots import Taking, Watched
 
-        self._taking = Taking(self._watched, recorder, self._faults)
+        self._watched = self._watched or Watched()
+        self._taking = Taking(self._watched, recorder, self._faults, *recording.value_files())
         recorder.set_epoch_end(self._taking.take)
+        return self._taking
 
-    def _end_epoch(self) -> None:
+    def _watch_found(self, model: object) -> None:
+        """As `watch`, for what hooks come by in this session."""
+        with self._lock:
+            taking = self._take_snapshots()
+            if taking is not None:
+                taking.found.add(model)
+                taking.begin()
+
+    def _keep_gradients(self, only: Container[int] | None = None) -> None:
+        if self._taking is not None:
+            self._taking.keep_gradients(only)
+
+    def _divide_gradients(self, divisors: Callable[[], dict[int, float]]) -> None:
+        with self._lock:
+            taking = self._take_snapshots()
+            if taking is not None:
+                taking.divisors = divisors
+
+    def _end_epoch(self, epoch: AnyScope) -> None:
         """As the recorder does at the end of the epochs of `epochs`, for one that hooks have opened."""
         recorder, taking = self._recorder, self._taking
-        place = recorder.here() if recorder is not None and taking is not None else None
+        place = epoch._place() if recorder is not None and taking is not None else None
         if recorder is not None and taking is not None and place is not None:
             began_ns = time.perf_counter_ns()
             taking.take(*place)

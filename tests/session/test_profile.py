@@ -136,7 +136,10 @@ class TestArguments:
                     "'transformers', 'accelerate', 'lightning', 'tensorflow', 'torch'"
                 ),
             ),
-            ({"snapshots": "all"}, "snapshots='all': accepted are 'stats', and None for none"),
+            (
+                {"snapshots": "all"},
+                "snapshots='all': accepted are 'stats', 'sampled', 'full', and None for none",
+            ),
             (
                 {"output": "disk"},
                 "output='disk': accepted are 'spool', 'log', 'stdout', 'none', a list of these without 'none'",

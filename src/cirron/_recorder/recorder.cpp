@@ -459,13 +459,29 @@ void Recorder::mark(uint32_t name, const Scalar& value, bool is_summary, AttrByt
     ThreadState* thread = here();
     Stack* stack = thread->stack;
     if (stack == nullptr) return count_lost_mark();
+    write_mark(thread, stack->top_id(), name, value, is_summary, attrs);
+    if (stack->depth > 0) {
+        Frame* top = stack->frames[stack->depth - 1];
+        top->used_as_parent = true;
+        top->overhead_ns += mark_overhead_ns_;
+    }
+}
+
+void Recorder::mark_at(uint64_t span, uint32_t name, const Scalar& value, bool is_summary) {
+    ThreadState* thread = here();
+    if (thread->stack == nullptr) return count_lost_mark();
+    write_mark(thread, span, name, value, is_summary, {nullptr, 0});
+}
+
+inline void Recorder::write_mark(ThreadState* thread, uint64_t span, uint32_t name, const Scalar& value,
+                                 bool is_summary, AttrBytes attrs) {
     uint32_t text_bytes = value.type == ValueType::kText ? padded(static_cast<uint32_t>(value.text.size())) : 0;
     uint32_t cells = cells_for(sizeof(MarkRecord) + text_bytes + attrs.size);
     char* at = thread->ring.reserve(cells);
     auto* record = reinterpret_cast<MarkRecord*>(at);
     uint8_t flags = is_summary ? kSummary : 0;
     record->header = {RecordKind::kMark, flags, static_cast<uint16_t>(cells), name};
-    record->span = stack->top_id();
+    record->span = span;
     record->ticks = now_ticks();
     record->value = value.bits;
     record->attr_bytes = attrs.size;
@@ -474,11 +490,6 @@ void Recorder::mark(uint32_t name, const Scalar& value, bool is_summary, AttrByt
     if (text_bytes != 0) std::memcpy(at, value.text.data(), value.text.size());
     if (attrs.size != 0) std::memcpy(at + text_bytes, attrs.data, attrs.size);
     thread->ring.commit(cells);
-    if (stack->depth > 0) {
-        Frame* top = stack->frames[stack->depth - 1];
-        top->used_as_parent = true;
-        top->overhead_ns += mark_overhead_ns_;
-    }
 }
 
 std::optional<uint64_t> Recorder::innermost_id() {

@@ -98,6 +98,8 @@ class Recorder {
     // As if it had never been opened.
     void cancel(Frame* frame);
     void mark(uint32_t name, const Scalar& value, bool is_summary, AttrBytes attrs);
+    // The same on another scope than the innermost one, be it open or not.
+    void mark_at(uint64_t span, uint32_t name, const Scalar& value, bool is_summary);
     void rename(Frame* frame, PyObject* name) { frame->name = names_->number_of(name); }
     uint64_t ticks_to_ns(uint64_t ticks) const;
     // One more attribute for an open scope, if its frame has room.
@@ -193,6 +195,8 @@ class Recorder {
     // The calling thread's state with its current stack, whose `stack` is null when memory is out. Mostly it is the
     // thread and context of the operation before; the GIL makes one such memory for all threads safe. States are never
     // freed while the recorder lives, so a stale one may be looked at.
+    void write_mark(ThreadState* thread, uint64_t span, uint32_t name, const Scalar& value, bool is_summary,
+                    AttrBytes attrs);
     ThreadState* here() {
         PyThreadState* thread = PyThreadState_Get();
         ThreadState* state = latest_;

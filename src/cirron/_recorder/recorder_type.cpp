@@ -1,6 +1,8 @@
 // The Python type Recorder; see native.pyi for what each method promises.
 #define PY_SSIZE_T_CLEAN
 #include <algorithm>
+#include <charconv>
+#include <cstring>
 
 #include "errors.hpp"
 #include "python.hpp"
@@ -77,6 +79,39 @@ PyObject* recorder_scope(PyObject* self, PyObject* const* args, Py_ssize_t count
 
 PyObject* recorder_mark(PyObject* self, PyObject* const* args, Py_ssize_t count, PyObject* keywords) {
     return make_mark(as_object(self), args, count, keywords);
+}
+
+// Of an id of this recorder, the half of its own; nullopt for any other text.
+std::optional<uint64_t> low_half(Recorder* recorder, const char* hex, Py_ssize_t size) {
+    std::string prefix = hex_id(recorder->journal().header().session.id_prefix, 0).substr(0, 16);
+    uint64_t id = 0;
+    if (size != 32 || std::memcmp(hex, prefix.data(), 16) != 0) return std::nullopt;
+    auto [end, error] = std::from_chars(hex + 16, hex + 32, id, 16);
+    return error == std::errc() && end == hex + 32 ? std::optional(id) : std::nullopt;
+}
+
+PyObject* recorder_mark_at(PyObject* self, PyObject* args) {
+    const char* hex;
+    Py_ssize_t size;
+    PyObject* name;
+    PyObject* given;
+    int is_summary;
+    if (!PyArg_ParseTuple(args, "s#UOp:mark_at", &hex, &size, &name, &given, &is_summary)) return nullptr;
+    Recorder* recorder = target(as_object(self));
+    if (recorder == nullptr) Py_RETURN_NONE;
+    std::optional<uint64_t> span = low_half(recorder, hex, size);
+    Scalar value;
+    if (!span || !read_scalar(given, value)) {
+        PyErr_SetString(PyExc_ValueError, "mark_at() takes the id of a scope of this session, and a number or text");
+        return nullptr;
+    }
+    uint32_t number = 0;  // of a name for which there is room
+    guarded(recorder, "mark", [&] {
+        number = recorder->names().number_of(name);
+        if (number != 0) recorder->mark_at(*span, number, value, is_summary != 0);
+    });
+    if (number == 0) recorder->count_lost_mark();
+    Py_RETURN_NONE;
 }
 
 PyObject* recorder_epochs(PyObject* self, PyObject* iterable) { return make_loop(as_object(self), iterable, true); }
@@ -392,6 +427,7 @@ constexpr int kFast = METH_FASTCALL | METH_KEYWORDS;
 PyMethodDef g_methods[] = {
     {"scope", method(recorder_scope), kFast, nullptr},
     {"mark", method(recorder_mark), kFast, nullptr},
+    {"mark_at", recorder_mark_at, METH_VARARGS, nullptr},
     {"epochs", recorder_epochs, METH_O, nullptr},
     {"batches", recorder_batches, METH_O, nullptr},
     {"innermost", recorder_innermost, METH_O, nullptr},

@@ -218,6 +218,13 @@ PyObject* scope_forget_index(PyObject* object, PyObject*) {
     Py_RETURN_NONE;
 }
 
+PyObject* scope_place(PyObject* object, PyObject*) {
+    Scope* self = as_scope(object);
+    Recorder* recorder = self->open.recorder();
+    if (recorder == nullptr || self->open.frame->is_ghost) Py_RETURN_NONE;
+    return scope_and_time(recorder, self->open.frame->id);
+}
+
 void scope_dealloc(PyObject* object) {
     Scope* self = as_scope(object);
     if (self->open.frame != nullptr) abandon(self);
@@ -365,6 +372,7 @@ PyTypeObject g_with_method_type = [] {
 PyMethodDef g_scope_methods[] = {
     {"_again", scope_again, METH_NOARGS, nullptr},
     {"_cancel", scope_cancel, METH_NOARGS, nullptr},
+    {"_place", scope_place, METH_NOARGS, nullptr},
     {"_rename", scope_rename, METH_O, nullptr},
     {"_forget_index", scope_forget_index, METH_NOARGS, nullptr},
     {nullptr, nullptr, 0, nullptr},

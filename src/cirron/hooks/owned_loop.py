@@ -71,7 +71,7 @@ class OwnedLoop:
         """The unit is over, and has gone well."""
         self.end_steps()
         if self._is_epoch and self._unit is not None:
-            self._target.end_epoch()
+            self._target.end_epoch(self._unit)
         self._leave_unit(None)
 
     def forget(self) -> None:

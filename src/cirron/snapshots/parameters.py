@@ -33,6 +33,9 @@ class Parameter:
 def parameters(model: Any) -> Iterator[Parameter]:
     """The model's parameters in its own order; what is tied to others comes once, with all its names.
 
+    Args:
+        model: a module, or an optimizer, which knows its parameters by their places.
+
     Example:
         >>> [parameter.name for parameter in parameters(torch.nn.Linear(2, 2))]
         ['weight', 'bias']
@@ -46,11 +49,20 @@ def parameters(model: Any) -> Iterator[Parameter]:
     yield from found.values()
 
 
+def is_optimizer(model: Any) -> bool:
+    """Whether it knows parameters without their names, so that any model of theirs should be asked first."""
+    return not callable(getattr(model, "named_parameters", None)) and hasattr(model, "param_groups")
+
+
 def _named(model: Any) -> Iterator[tuple[str, Tensor]]:
     if _is_of_keras(model):
-        return ((weight.path, weight.value) for weight in model.weights)
-    named: Iterator[tuple[str, Tensor]] = _unwrapped(model).named_parameters(remove_duplicate=False)
-    return named
+        yield from ((weight.path, weight.value) for weight in model.weights)
+    elif is_optimizer(model):
+        for number, group in enumerate(model.param_groups):
+            for place, tensor in enumerate(group["params"]):
+                yield f"param_groups[{number}].params[{place}]", tensor
+    else:
+        yield from _unwrapped(model).named_parameters(remove_duplicate=False)
 
 
 def _is_of_keras(model: Any) -> bool:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from cirron._recorder.idle import AnyScope
     from cirron.hooks.target import Target
     from cirron.hooks.torch.here import Here
+    from cirron.hooks.torch.trained import Trained
     from cirron.hooks.torch.witness import Witness
 
 LOOK_CALLS = 8  # outermost calls without a new class, after which there is nothing more to learn
@@ -47,7 +48,7 @@ class Discovery:
         original: what `torch.nn.Module.__call__` is without us.
     """
 
-    def __init__(self, target: Target, here: Here, witness: Witness) -> None:
+    def __init__(self, target: Target, here: Here, witness: Witness, trained: Trained) -> None:
         self.is_looking = False
         self.is_over = False
         self.original = _Module.__dict__["__call__"]
@@ -55,6 +56,7 @@ class Discovery:
         self._here = here
         self._witness = witness
         self._scope_unless = with_precision(target)
+        self._trained = trained
         self._patches = Patches()
         self._look = _call_while_looking(self)
         self._calls_left = 0
@@ -125,9 +127,11 @@ class Discovery:
     def _meet(self, module: Any, is_training: bool) -> None:
         """An outermost module is called, while looking."""
         kind = type(module)
-        if kind not in self._patches and _has_parameters(module):
-            self._hook(kind)
-            self._calls_left = LOOK_CALLS
+        if _has_parameters(module):
+            self._trained.meet(module)
+            if kind not in self._patches:
+                self._hook(kind)
+                self._calls_left = LOOK_CALLS
         self._calls_left -= 1
         if self._calls_left < 0:
             self._stop_looking()

@@ -34,3 +34,8 @@ class Here(threading.local):
         """Something is done with a batch, with gradients to learn from or without."""
         for each in self.under_way():
             each.work(is_training)
+
+    def is_last_step(self) -> bool:
+        """Whether the loop at hand is at its last batch, as far as its loader knows how many there are."""
+        under_way = self.under_way()
+        return bool(under_way) and under_way[-1].is_at_last_step

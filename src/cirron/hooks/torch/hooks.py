@@ -14,6 +14,8 @@ from cirron.hooks.torch.here import Here
 from cirron.hooks.torch.loaders import LoaderHooks
 from cirron.hooks.torch.optimizers import OptimizerHooks
 from cirron.hooks.torch.recorded import Training
+from cirron.hooks.torch.scalers import ScalerHooks
+from cirron.hooks.torch.trained import Trained
 from cirron.hooks.torch.witness import Witness
 
 if TYPE_CHECKING:
@@ -26,17 +28,21 @@ class Hooks:
     def __init__(self, target: Target) -> None:
         here, witness = Here(), Witness()
         self._patches = Patches()
-        self._training = Training(target, here, witness)
-        self._discovery = Discovery(target, here, witness)
+        training, trained = Training(target, here, witness), Trained(target, here)
+        self._discovery = Discovery(target, here, witness, trained)
         self._loaders = LoaderHooks(target, here, witness, self._discovery)
-        self._optimizers = OptimizerHooks(self._training, self._discovery)
+        self._optimizers = OptimizerHooks(training, self._discovery, trained)
+        self._scalers = ScalerHooks(target)
         self._devices = DeviceHooks(target, torch.cuda, torch._C)
+        self._training = training
+        self._target = target
 
     def install(self) -> None:
         """Begin to record."""
         self._loaders.install(self._patches)
-        hook_backward(self._training, self._patches)
+        hook_backward(self._target, self._training, self._patches)
         self._optimizers.install(self._patches)
+        self._scalers.install(self._patches)
         self._discovery.begin()
         self._devices.install()
 

@@ -20,14 +20,16 @@ if TYPE_CHECKING:
     from cirron.hooks.patches import Patches
     from cirron.hooks.torch.discovery import Discovery
     from cirron.hooks.torch.recorded import Training
+    from cirron.hooks.torch.trained import Trained
 
 
 class OptimizerHooks:
     """Opens `optimizer_step`; an optimizer that steps another one has one scope for both."""
 
-    def __init__(self, training: Training, discovery: Discovery) -> None:
+    def __init__(self, training: Training, discovery: Discovery, trained: Trained) -> None:
         self._training = training
         self._discovery = discovery
+        self._trained = trained
 
     def install(self, patches: Patches) -> None:
         """Begin to record steps, of optimizers made before and after."""
@@ -46,8 +48,8 @@ class OptimizerHooks:
     def _hook(self, kind: type, patches: Patches) -> None:
         cell = _cell_of_step(kind)
         if cell is not None and cell not in patches:
-            ours = self._training.recorded(OPTIMIZER_STEP, cell.cell_contents)
-            patches.set(cell, "cell_contents", ours)
+            step = self._training.recorded(OPTIMIZER_STEP, cell.cell_contents)
+            patches.set(cell, "cell_contents", self._trained.noticing(step))
 
 
 def _subclasses(kind: type[Any]) -> Iterator[type[Any]]:

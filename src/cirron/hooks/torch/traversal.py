@@ -6,6 +6,8 @@ import weakref
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from torch.utils.data.dataloader import _DatasetKind
+
 from cirron._recorder import Steps
 from cirron.hooks.names import (
     CANONICAL,
@@ -59,6 +61,7 @@ class Traversal(Steps):
         "__weakref__",
         "_give_back",
         "_is_training",
+        "_length",
         "_loader",
         "_scope",
         "_unit",
@@ -82,10 +85,16 @@ class Traversal(Steps):
         self._loader = weakref.ref(loader) if loader is not None else None
         self._unit = unit
         self._give_back = give_back
+        self._length = _length(loader)
         self._is_training: bool | None = None  # None as long as nothing is done in it
         self._scope: AnyScope | None = None
         self.is_ready = self.is_over = False
         self.get_ready()
+
+    @property
+    def is_at_last_step(self) -> bool:
+        """Whether the batch at hand is the last one, as far as that is known."""
+        return self.count == self._length
 
     def is_of(self, loader: Any) -> bool:
         """Whether it goes through this very loader."""
@@ -157,7 +166,7 @@ class Traversal(Steps):
             scope._forget_index()
             self._return_number()
         elif name == EPOCH and error in (None, GeneratorExit):
-            self.target.end_epoch()
+            self.target.end_epoch(scope)
 
     def _what_it_was(self, name: str) -> str:
         if self.count == 1 and self._is_training is None:
@@ -189,3 +198,15 @@ def unit_for(target: Target, is_evaluation: bool) -> str | None:
     if is_evaluation:
         return EVALUATION if target.innermost(WITHOUT_GRADIENTS) is None else None
     return EPOCH if target.innermost(UNITS) is None else None
+
+
+def _length(loader: Any) -> int | None:
+    """How many batches there are; None where nobody knows, or where to ask has consequences."""
+    if (
+        getattr(loader, "_dataset_kind", None) != _DatasetKind.Map
+    ):  # others warn later if the answer was wrong
+        return None
+    try:
+        return len(loader)
+    except Exception:  # noqa: BLE001 - a sampler of the user's without a length
+        return None
