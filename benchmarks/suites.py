@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import cases, competitors, loop, phases, sending, training
+from benchmarks import cases, competitors, hooks, loop, phases, sending, training
 from benchmarks.settings import Settings
 from benchmarks.timing import Case, Gate, Stopwatch
 
@@ -93,6 +93,14 @@ def train(settings: Settings) -> Round:
     return _tidied(training.steps(_profile(), settings.training_epochs))
 
 
+def hooks_of_frameworks(settings: Settings) -> Round:
+    return _tidied(hooks.ratios(hooks.Session))
+
+
+def hooks_profiler(settings: Settings) -> Round:
+    return hooks.ratios(hooks.torch_profiler)
+
+
 def phases_of_a_recorder(settings: Settings) -> Round:
     return _shuffled(phases.measured(), settings.operation_ops)
 
@@ -109,6 +117,8 @@ SUITES: dict[str, Suite] = {
         slowdown,
         delivery,
         train,
+        hooks_of_frameworks,
+        hooks_profiler,
         phases_of_a_recorder,
     )
 }

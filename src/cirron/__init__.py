@@ -13,7 +13,7 @@ from cirron._recorder import batches, epochs, mark, scope
 from cirron._version import __version__
 from cirron.errors import CirronConfigError, CirronDependencyError, CirronError
 from cirron.instance import Cirron, Profiler
-from cirron.session import flush, health, profile, shutdown, trace, watch
+from cirron.session import flush, health, profile, shutdown, trace, watch, wrap
 
 __all__ = [
     "Cirron",
@@ -32,4 +32,5 @@ __all__ = [
     "shutdown",
     "trace",
     "watch",
+    "wrap",
 ]

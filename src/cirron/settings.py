@@ -16,7 +16,8 @@ KIB = 1024
 MIB = 1024 * KIB
 GIB = 1024 * MIB
 
-SNAPSHOTS = ("stats",)
+SNAPSHOTS = ("stats", "sampled", "full")
+WITH_VALUES = SNAPSHOTS[1:]
 OUTPUTS = ("spool", "log", "stdout", "none")
 
 
@@ -47,6 +48,7 @@ class Settings:
     batch_max_bytes: int = 16 * MIB
     fsync: bool = False
     snapshots: str | None = "stats"
+    snapshot_max_bytes: int = 4 * GIB
 
     @property
     def spool_dir(self) -> Path:
@@ -214,4 +216,5 @@ CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "batch_max_bytes": _count(64 * KIB, 1024 * MIB),
     "fsync": _switch,
     "snapshots": _snapshots,
+    "snapshot_max_bytes": _count(MIB, 1024 * 1024 * GIB),
 }

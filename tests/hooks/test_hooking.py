@@ -51,7 +51,14 @@ def subclasses(kind):
 
 def torch_as_it_is():
     """Every attribute that a hook could have replaced, by identity."""
-    owners = [torch.autograd, torch.optim.Optimizer, DataLoader, dataloader._BaseDataLoaderIter, torch.Tensor]
+    owners = [torch.cuda, torch._C, torch._dynamo.utils]
+    owners += [
+        torch.autograd,
+        torch.optim.Optimizer,
+        DataLoader,
+        dataloader._BaseDataLoaderIter,
+        torch.Tensor,
+    ]
     owners += [nn.Module, *subclasses(nn.Module)]
     facts = {(id(owner), name): id(value) for owner in owners for name, value in vars(owner).items()}
     step = torch.optim.SGD.step
@@ -71,7 +78,7 @@ def test_shutdown_leaves_torch_as_it_was():
 
 
 def test_it_says_what_is_hooked():
-    profiler = ci.profile()
+    profiler = ci.profile(frameworks=["torch"])
     assert profiler.installed_hooks == ci.health()["frameworks_installed"] == ["torch"]
     ci.shutdown()
     assert profiler.installed_hooks == ci.health()["frameworks_installed"] == []
@@ -87,8 +94,8 @@ def test_none_is_hooked_where_none_is_wanted(arguments):
 
 def test_two_instances_do_not_record_twice_and_the_second_follows_the_first(tmp_path):
     other = ci.Cirron(output_dir=tmp_path / "other")
-    ci.profile(path=tmp_path / "first")
-    assert other.profile().installed_hooks == []
+    ci.profile(frameworks=["torch"], path=tmp_path / "first")
+    assert other.profile(frameworks=["torch"]).installed_hooks == []
     train(Net())
     ci.shutdown()
     assert other.health()["frameworks_installed"] == ["torch"]
@@ -100,7 +107,7 @@ def test_two_instances_do_not_record_twice_and_the_second_follows_the_first(tmp_
 def test_what_cannot_be_hooked_is_reported_and_left_alone(monkeypatch, caplog):
     monkeypatch.delattr(dataloader, "_BaseDataLoaderIter")
     before = vars(DataLoader)["__iter__"]
-    profiler = ci.profile()
+    profiler = ci.profile(frameworks=["torch"])
     assert (profiler.installed_hooks, vars(DataLoader)["__iter__"]) == ([], before)
     assert "_BaseDataLoaderIter" in ci.health()["frameworks_failed"]["torch"]
     assert "torch is not hooked: use ci.epochs, ci.batches and ci.scope there" in caplog.text

@@ -131,9 +131,15 @@ class TestArguments:
         [
             (
                 {"frameworks": ["torch", "jax"]},
-                "frameworks=['torch', 'jax']: accepted are None, and a list of any of 'torch'",
+                (
+                    "frameworks=['torch', 'jax']: accepted are None, and a list of any of "
+                    "'transformers', 'accelerate', 'lightning', 'tensorflow', 'torch'"
+                ),
             ),
-            ({"snapshots": "all"}, "snapshots='all': accepted are 'stats', and None for none"),
+            (
+                {"snapshots": "all"},
+                "snapshots='all': accepted are 'stats', 'sampled', 'full', and None for none",
+            ),
             (
                 {"output": "disk"},
                 "output='disk': accepted are 'spool', 'log', 'stdout', 'none', a list of these without 'none'",

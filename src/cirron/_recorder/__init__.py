@@ -3,9 +3,11 @@
 from cirron._recorder.native import (
     Loop,
     Passage,
+    Recorded,
     Recorder,
     Recovered,
     Scope,
+    Steps,
     arm_starter,
     array_stats,
     batches,
@@ -24,9 +26,11 @@ from cirron._recorder.native import (
 __all__ = [
     "Loop",
     "Passage",
+    "Recorded",
     "Recorder",
     "Recovered",
     "Scope",
+    "Steps",
     "arm_starter",
     "array_stats",
     "batches",

@@ -31,6 +31,9 @@ constexpr uint32_t kLargeFramesPerBlock = 4;
 constexpr uint32_t kMinRingCells = 4 * std::bit_ceil(kMaxRecordCells);
 constexpr uint32_t kMarkCells = cells_for(sizeof(MarkRecord));
 
+// The names that every journal has after that of epochs, so that their numbers follow on it.
+constexpr const char* kMeasured[] = {"step", "batch", "forward", "backward", "optimizer_step"};
+
 // One a slot: a context holds a stack for each recorder. Never freed.
 PyObject* g_stack_variables[kMaxRecorders];
 PyObject* g_error_key = nullptr;
@@ -136,7 +139,11 @@ Recorder::Recorder(RecorderOptions options) : options_(std::move(options)) {
 void Recorder::begin() {
     journal_->publish();
     // The core's own names have a number even when the user's have filled the table.
-    for (const char* name : {"epoch", "epoch.end", "batch", "batch.end", "data_load_ns", "error"})
+    names_->reserve("epoch");
+    for (const char* name : kMeasured) names_->reserve(name);
+    // The others of the hooks have a low one too, see NameSet.
+    for (const char* name :
+         {"evaluation", "prediction", "peek", "data_load", "epoch.end", "batch.end", "data_load_ns", "error"})
         names_->reserve(name);
     // The starting thread gets its ring and its stack here, and not within its first scope.
     switch_to(PyThreadState_Get());
@@ -154,6 +161,7 @@ Recorder::~Recorder() {
     names_->clear_cache();
     deferred_.give_up();
     set_epoch_end(nullptr);
+    set_meter(nullptr);
 }
 
 // ---- threads ------------------------------------------------------------------------------------------------------
@@ -296,15 +304,12 @@ uint32_t Recorder::depth() {
     return stack == nullptr ? 0 : stack->depth;
 }
 
-PyObject* Recorder::innermost(PyObject* const* names, Py_ssize_t count) {
+uint32_t Recorder::innermost(const NameSet& names) {
     Stack* stack = stack_here();
     for (uint32_t i = stack == nullptr ? 0 : stack->depth; i-- > 0;) {
-        uint32_t name = stack->frames[i]->name;
-        for (Py_ssize_t k = 0; name != 0 && k < count; ++k) {
-            if (names_->number_of(names[k]) == name) return names[k];
-        }
+        if (names.contains(stack->frames[i]->name)) return stack->frames[i]->name;
     }
-    return nullptr;
+    return 0;
 }
 
 // ---- scopes and marks ---------------------------------------------------------------------------------------------
@@ -340,7 +345,7 @@ Frame* Recorder::open(const Opening& opening, uint64_t ticks) {
     return frame;
 }
 
-void Recorder::close(Frame* frame, uint64_t ticks, PyObject* error) {
+void Recorder::close(Frame* frame, uint64_t ticks, PyObject* error, const Measures& measures) {
     ThreadState* thread = here();
     if (frame->is_ghost) return give_back_frame(thread, frame);
     if (Stack* stack = frame->stack) {
@@ -348,34 +353,41 @@ void Recorder::close(Frame* frame, uint64_t ticks, PyObject* error) {
         if (stack->depth > 0) stack->frames[stack->depth - 1]->overhead_ns += frame->overhead_ns;
     }
     if (error == nullptr) [[likely]] {
-        write_span(thread, frame, ticks, {frame->attrs, frame->attr_bytes});
+        write_span(thread, frame, ticks, {frame->attrs, frame->attr_bytes}, measures);
     } else {
-        write_failed_span(thread, frame, ticks, error);
+        write_failed_span(thread, frame, ticks, error, measures);
     }
     give_back_frame(thread, frame);
 }
 
-[[gnu::noinline]] void Recorder::write_failed_span(ThreadState* thread, Frame* frame, uint64_t ticks, PyObject* error) {
+[[gnu::noinline]] void Recorder::write_failed_span(ThreadState* thread, Frame* frame, uint64_t ticks, PyObject* error,
+                                                   const Measures& measures) {
     AttrWriter attrs(*names_);
     attrs.copy({frame->attrs, frame->attr_bytes}, g_error_key);
     attrs.add(g_error_key, error_name(error));
-    write_span(thread, frame, ticks, attrs.bytes());
+    write_span(thread, frame, ticks, attrs.bytes(), measures);
 }
 
-void Recorder::write_span(ThreadState* thread, Frame* frame, uint64_t ticks, AttrBytes attrs) {
-    uint32_t cells = cells_for(sizeof(SpanRecord) + attrs.size);
+void Recorder::write_span(ThreadState* thread, Frame* frame, uint64_t ticks, AttrBytes attrs,
+                          const Measures& measures) {
+    uint32_t key_bytes = measures.gpu_time == 0 ? 0 : sizeof(GpuTimeKey);
+    uint32_t cells = cells_for(sizeof(SpanRecord) + key_bytes + attrs.size);
     char* at = thread->ring.reserve(cells);
     auto* record = reinterpret_cast<SpanRecord*>(at);
     uint8_t flags = frame->flags;
     uint64_t cpu_ns = 0;
-    // Only a scope long enough for the clock's coarse reading at its start, and one that had its thread to itself.
-    bool has_cpu = ticks - frame->start_ticks >= g_ticks_per_ms && frame->thread_id == thread->thread_id &&
+    // Only a scope ten times as long as the reading at its start may be old, and one that had its thread to itself.
+    bool has_cpu = ticks - frame->start_ticks >= 10 * thread->cpu_read_every && frame->thread_id == thread->thread_id &&
                    frame->context_version == PyThreadState_Get()->context_ver;
     if (has_cpu) [[unlikely]] {
         read_cpu_clock(thread, ticks);
         cpu_ns = thread->cpu_ns - frame->cpu_start_ns;
         flags |= kHasCpu;
     }
+    std::optional<uint64_t> memory_peak_bytes;
+    if (is_measured(frame->name)) memory_peak_bytes = memory_peak(ticks, measures);
+    if (memory_peak_bytes) flags |= kHasMemory;
+    if (key_bytes != 0) flags |= kHasGpu;
     record->header = {RecordKind::kSpan, flags, static_cast<uint16_t>(cells), frame->name};
     record->id = frame->id;
     record->parent = frame->parent;
@@ -385,8 +397,11 @@ void Recorder::write_span(ThreadState* thread, Frame* frame, uint64_t ticks, Att
     record->cpu_ns = cpu_ns;
     record->thread_id = frame->thread_id;
     record->overhead_ns = frame->overhead_ns;
-    record->attr_bytes = attrs.size;
-    if (attrs.size != 0) std::memcpy(at + sizeof *record, attrs.data, attrs.size);
+    record->attr_bytes = attrs.size & UINT16_MAX;  // all of it: kMaxAttrBytes is less
+    record->memory_peak_bytes = std::min(memory_peak_bytes.value_or(0), kMaxMemoryBytes) & kMaxMemoryBytes;
+    at += sizeof *record;
+    if (key_bytes != 0) std::memcpy(at, &measures.gpu_time, key_bytes);
+    if (attrs.size != 0) std::memcpy(at + key_bytes, attrs.data, attrs.size);
     ClosedAt place{thread->ring.block()->number(), thread->ring.head()};
     frame->closed_at.store(place.packed(), std::memory_order_relaxed);
     thread->ring.commit(cells);
@@ -399,7 +414,7 @@ bool Recorder::close_and_reopen(Frame* frame, uint64_t ticks, int64_t index) {
         stack != nullptr && stack == thread->stack && !frame->is_ghost && stack->frames[stack->depth - 1] == frame;
     if (!is_top || frame->thread_id != thread->thread_id) return false;
     if (stack->depth > 1) stack->frames[stack->depth - 2]->overhead_ns += frame->overhead_ns;
-    write_span(thread, frame, ticks, {frame->attrs, frame->attr_bytes});
+    write_span(thread, frame, ticks, {frame->attrs, frame->attr_bytes}, {});
     frame->id = next_id(thread);
     frame->start_ticks = ticks;
     frame->index = index;
@@ -423,6 +438,11 @@ void Recorder::cancel(Frame* frame) {
     give_back_frame(here(), frame);
 }
 
+void Recorder::add_overhead_ns(uint64_t ns) {
+    Stack* stack = stack_here();
+    if (stack != nullptr && stack->depth > 0) stack->frames[stack->depth - 1]->overhead_ns += ns;
+}
+
 void Recorder::add_attr(Frame* frame, PyObject* key, const Scalar& value) {
     AttrWriter attrs(*names_);
     attrs.add(key, value);
@@ -439,13 +459,29 @@ void Recorder::mark(uint32_t name, const Scalar& value, bool is_summary, AttrByt
     ThreadState* thread = here();
     Stack* stack = thread->stack;
     if (stack == nullptr) return count_lost_mark();
+    write_mark(thread, stack->top_id(), name, value, is_summary, attrs);
+    if (stack->depth > 0) {
+        Frame* top = stack->frames[stack->depth - 1];
+        top->used_as_parent = true;
+        top->overhead_ns += mark_overhead_ns_;
+    }
+}
+
+void Recorder::mark_at(uint64_t span, uint32_t name, const Scalar& value, bool is_summary) {
+    ThreadState* thread = here();
+    if (thread->stack == nullptr) return count_lost_mark();
+    write_mark(thread, span, name, value, is_summary, {nullptr, 0});
+}
+
+inline void Recorder::write_mark(ThreadState* thread, uint64_t span, uint32_t name, const Scalar& value,
+                                 bool is_summary, AttrBytes attrs) {
     uint32_t text_bytes = value.type == ValueType::kText ? padded(static_cast<uint32_t>(value.text.size())) : 0;
     uint32_t cells = cells_for(sizeof(MarkRecord) + text_bytes + attrs.size);
     char* at = thread->ring.reserve(cells);
     auto* record = reinterpret_cast<MarkRecord*>(at);
     uint8_t flags = is_summary ? kSummary : 0;
     record->header = {RecordKind::kMark, flags, static_cast<uint16_t>(cells), name};
-    record->span = stack->top_id();
+    record->span = span;
     record->ticks = now_ticks();
     record->value = value.bits;
     record->attr_bytes = attrs.size;
@@ -454,11 +490,6 @@ void Recorder::mark(uint32_t name, const Scalar& value, bool is_summary, AttrByt
     if (text_bytes != 0) std::memcpy(at, value.text.data(), value.text.size());
     if (attrs.size != 0) std::memcpy(at + text_bytes, attrs.data, attrs.size);
     thread->ring.commit(cells);
-    if (stack->depth > 0) {
-        Frame* top = stack->frames[stack->depth - 1];
-        top->used_as_parent = true;
-        top->overhead_ns += mark_overhead_ns_;
-    }
 }
 
 std::optional<uint64_t> Recorder::innermost_id() {
@@ -472,15 +503,34 @@ void Recorder::set_epoch_end(PyObject* function) {
     Py_XDECREF(before);
 }
 
+void Recorder::set_meter(PyObject* meter) {
+    PyObject* before = std::exchange(meter_, Py_XNewRef(meter));
+    Py_XDECREF(before);
+}
+
+bool Recorder::is_measured(uint32_t name) { return name - kEpochName - 1 < std::size(kMeasured); }
+
+// Where a device does the work, its memory is what counts, and that of the process says nothing.
+std::optional<uint64_t> Recorder::memory_peak(uint64_t ticks, const Measures& measures) {
+    if (meter_ != nullptr || measures.memory_peak_bytes) return measures.memory_peak_bytes;
+    return resident_peak_.bytes(ticks);
+}
+
 uint64_t Recorder::cpu_clock(ThreadState* thread, uint64_t ticks) {
-    // A system call of some 200 ns, so at most every tenth of a millisecond; scopes shorter than that share a reading.
-    if (ticks - thread->cpu_read_at > g_ticks_per_ms / 10) [[unlikely]]
+    if (ticks - thread->cpu_read_at > thread->cpu_read_every) [[unlikely]]
         read_cpu_clock(thread, ticks);
     return thread->cpu_ns;
 }
 
+// A system call: 200 ns in a row, but some microseconds in a program whose own work keeps the caches busy. So each
+// reading is timed, and the next waits until this one is half a percent of the time in between. Of two timings the
+// lesser counts, as one may hold a moment in which another process ran.
 void Recorder::read_cpu_clock(ThreadState* thread, uint64_t ticks) {
+    uint64_t before = now_ticks();
     thread->cpu_ns = read_clock_ns(CLOCK_THREAD_CPUTIME_ID);
+    uint64_t took = now_ticks() - before;
+    uint64_t usual = std::min(took, std::exchange(thread->cpu_read_took, took));
+    thread->cpu_read_every = std::clamp(200 * usual, g_ticks_per_ms / 10, g_ticks_per_ms);
     thread->cpu_read_at = ticks;
 }
 
@@ -519,6 +569,7 @@ void Recorder::close_session(const std::string& ended, std::optional<double> tim
     stacks_.clear();
     deferred_.give_up();
     set_epoch_end(nullptr);
+    set_meter(nullptr);
     note_ending(ended);
     journal_->header().ending.ticks.store(now_ticks(), std::memory_order_release);
     without_gil([&] { seal_the_end(timeout_s); });

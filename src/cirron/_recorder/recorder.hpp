@@ -21,6 +21,7 @@
 #include "journal.hpp"
 #include "names.hpp"
 #include "registry.hpp"
+#include "resident_peak.hpp"
 #include "ring.hpp"
 #include "stack.hpp"
 
@@ -39,9 +40,12 @@ struct ThreadState {
     Stack* stack = nullptr;
     uint64_t context_version = 0;
     uint64_t interpreter_thread = 0;
-    // The thread's CPU clock, read at most every kCpuClockEvery_ns: it is a system call.
-    uint64_t cpu_read_at = 0;
+    // The thread's CPU clock as it was read last, what that took, and how long the reading serves; all but cpu_ns in
+    // ticks.
     uint64_t cpu_ns = 0;
+    uint64_t cpu_read_at = 0;
+    uint64_t cpu_read_took = 0;
+    uint64_t cpu_read_every = 0;
     bool warned_too_deep = false;
     uint64_t spans_dropped_before = 0;  // by earlier threads that wrote to this ring
     uint64_t marks_dropped_before = 0;
@@ -67,6 +71,13 @@ struct Opening {
     AttrBytes attrs{nullptr, 0};
 };
 
+constexpr uint32_t kEpochName = 1;  // the first one that a recorder reserves
+// What was measured of a scope besides its time.
+struct Measures {
+    std::optional<uint64_t> memory_peak_bytes;
+    GpuTimeKey gpu_time = 0;  // 0: no device will tell
+};
+
 class Recorder {
   public:
     // Throws SystemError, std::bad_alloc, or std::length_error when kMaxRecorders are alive.
@@ -80,20 +91,22 @@ class Recorder {
     // Null when memory is out.
     Frame* open(const Opening& opening, uint64_t ticks);
     // `error` is the type of the exception that leaves the scope, or null.
-    void close(Frame* frame, uint64_t ticks, PyObject* error = nullptr);
+    void close(Frame* frame, uint64_t ticks, PyObject* error = nullptr, const Measures& measures = {});
     // Closes the scope of a loop's item and opens the same one for the next, at the same place. False when it is not
     // the innermost here: nothing has happened then.
     bool close_and_reopen(Frame* frame, uint64_t ticks, int64_t index);
     // As if it had never been opened.
     void cancel(Frame* frame);
     void mark(uint32_t name, const Scalar& value, bool is_summary, AttrBytes attrs);
+    // The same on another scope than the innermost one, be it open or not.
+    void mark_at(uint64_t span, uint32_t name, const Scalar& value, bool is_summary);
     void rename(Frame* frame, PyObject* name) { frame->name = names_->number_of(name); }
     uint64_t ticks_to_ns(uint64_t ticks) const;
     // One more attribute for an open scope, if its frame has room.
     void add_attr(Frame* frame, PyObject* key, const Scalar& value);
     uint32_t depth();
-    // Of `count` names, the one that the innermost scope here has that has one of them; null when none does. Borrowed.
-    PyObject* innermost(PyObject* const* names, Py_ssize_t count);
+    // The name of the innermost scope here that has one of these; 0 when none does.
+    uint32_t innermost(const NameSet& names);
     // The innermost scope here, else the session. Null when memory is out.
     std::optional<uint64_t> innermost_id();
     // The time now, as it is written in records.
@@ -105,8 +118,15 @@ class Recorder {
     // GIL.
     PyObject* epoch_end() const { return epoch_end_; }
     void set_epoch_end(PyObject* function);
+    // What measures the scopes of training on a device; null: there is none. Borrowed. Needs the GIL.
+    PyObject* meter() const { return meter_; }
+    void set_meter(PyObject* meter);
+    // Whether it is of a scope of training, of which more is measured than its time.
+    static bool is_measured(uint32_t name);
     // Time that was spent within a scope on recording.
     void add_overhead(Frame* frame, uint64_t ticks) { frame->overhead_ns += ticks_to_ns(ticks); }
+    // The same for the innermost scope here.
+    void add_overhead_ns(uint64_t ns);
 
     // ---- life ----
 
@@ -175,6 +195,8 @@ class Recorder {
     // The calling thread's state with its current stack, whose `stack` is null when memory is out. Mostly it is the
     // thread and context of the operation before; the GIL makes one such memory for all threads safe. States are never
     // freed while the recorder lives, so a stale one may be looked at.
+    void write_mark(ThreadState* thread, uint64_t span, uint32_t name, const Scalar& value, bool is_summary,
+                    AttrBytes attrs);
     ThreadState* here() {
         PyThreadState* thread = PyThreadState_Get();
         ThreadState* state = latest_;
@@ -195,8 +217,9 @@ class Recorder {
     void count_too_deep(ThreadState* state);
     uint64_t cpu_clock(ThreadState* state, uint64_t ticks);
     void read_cpu_clock(ThreadState* state, uint64_t ticks);
-    void write_span(ThreadState* state, Frame* frame, uint64_t ticks, AttrBytes attrs);
-    void write_failed_span(ThreadState* state, Frame* frame, uint64_t ticks, PyObject* error);
+    void write_span(ThreadState* state, Frame* frame, uint64_t ticks, AttrBytes attrs, const Measures& measures);
+    void write_failed_span(ThreadState* state, Frame* frame, uint64_t ticks, PyObject* error, const Measures& measures);
+    std::optional<uint64_t> memory_peak(uint64_t ticks, const Measures& measures);
     void populate_rings();
     void note_ending(const std::string& ended);
     void seal_the_end(std::optional<double> timeout_s);
@@ -219,6 +242,8 @@ class Recorder {
     uint64_t scope_overhead_ns_ = 0;
     uint64_t mark_overhead_ns_ = 0;
     PyObject* epoch_end_ = nullptr;  // owned
+    PyObject* meter_ = nullptr;      // owned
+    ResidentPeak resident_peak_;
 
     std::mutex threads_mutex_;  // the five below and states_
     std::vector<ThreadState*> threads_;

@@ -6,18 +6,33 @@ import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from cirron.snapshots.copies import copy_of
 from cirron.snapshots.device_statistics import torch_statistics
-from cirron.snapshots.statistics import READ_IN_PLACE, Unreadable, dtype_name, host_statistics, to_record
+from cirron.snapshots.statistics import (
+    READ_IN_PLACE,
+    Unreadable,
+    divided,
+    dtype_name,
+    host_statistics,
+    require_memory,
+    to_record,
+)
 from cirron.spool.records import Stats
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+STATS = "stats"
+
 ATTR_NONFINITE = "nonfinite"
 ATTR_UNREADABLE = "unreadable"
+ATTR_UNWRITABLE = "unwritable"
 ATTR_LAYOUT = "layout"
 ATTR_SHARD = "shard"
 ATTR_OF = "of"
+ATTR_UNSCALED = "unscaled"
+
+_WRITABLE = READ_IN_PLACE - {"complex128"}  # which safetensors does not know
 
 
 @dataclass
@@ -29,22 +44,30 @@ class Look:
         dtype: such as `float32`.
         stats: None where the elements cannot be read; an attribute says why.
         attrs: what else there is to know.
+        values: a copy of the values, or of a sample of them; None where none was to be made, or could be.
     """
 
     shape: list[int]
     dtype: str
     stats: Stats | None = None
     attrs: dict[str, Any] = field(default_factory=dict)
+    values: Tensor | None = None
 
 
-def look_at(tensor: Tensor) -> Look:
-    """What the tensor looks like; never raises for want of elements to read."""
+def look_at(tensor: Tensor, mode: str = STATS, divisor: float = 1.0) -> Look:
+    """What the tensor looks like; never raises for want of elements to read.
+
+    Args:
+        tensor: it stays as it is.
+        mode: `sampled` and `full` copy values besides.
+        divisor: what the elements are multiplied by, as gradients are by a scaler, and what is to be undone here.
+    """
     try:
         look = Look(list(tensor.shape), dtype_name(tensor))
     except Exception as error:  # noqa: BLE001 - a lazy parameter has no shape yet, and says so in its own way
         return Look([], "unknown", attrs={ATTR_UNREADABLE: type(error).__name__})
     try:
-        _fill_in(look, tensor)
+        _fill_in(look, tensor, mode, divisor)
     except Unreadable as reason:
         look.attrs[ATTR_UNREADABLE] = str(reason)
     except Exception as error:  # noqa: BLE001 - fake and functional tensors, and those of other libraries
@@ -52,29 +75,60 @@ def look_at(tensor: Tensor) -> Look:
     return look
 
 
-def _fill_in(look: Look, tensor: Tensor) -> None:
-    local = _strided(_shard(tensor.detach(), look), look)
+def local_part(tensor: Tensor) -> Tensor:
+    """The elements that are here, of any kind of tensor, as a dense one.
+
+    Raises:
+        Unreadable: there are none.
+    """
+    local = _strided(_shard(tensor.detach(), {}), {})
+    require_memory(local)
+    return local
+
+
+def _fill_in(look: Look, tensor: Tensor, mode: str, divisor: float) -> None:
+    local = _strided(_shard(tensor.detach(), look.attrs), look.attrs)
+    require_memory(local)
     in_place = local.device.type == "cpu" and dtype_name(local) in READ_IN_PLACE
     found = host_statistics(local) if in_place else torch_statistics(local)
-    look.stats = to_record(found)
+    look.stats = to_record(divided(found, divisor))
     if found[1] > 0:
         look.attrs[ATTR_NONFINITE] = found[1]
     if local.is_complex():
         look.attrs[ATTR_OF] = "magnitudes"
+    if divisor != 1:
+        look.attrs[ATTR_UNSCALED] = divisor
+    if mode != STATS:
+        _copy(look, local, mode, divisor)
 
 
-def _shard(tensor: Tensor, look: Look) -> Tensor:
+def _copy(look: Look, local: Tensor, mode: str, divisor: float) -> None:
+    reason = _unwritable(look, local)
+    if reason is None:
+        look.values = copy_of(local, mode, divisor)
+    else:
+        look.attrs[ATTR_UNWRITABLE] = reason
+
+
+def _unwritable(look: Look, local: Tensor) -> str | None:
+    """Why values cannot go into a file; None where they can."""
+    if ATTR_LAYOUT in look.attrs:
+        return "sparse"
+    return None if dtype_name(local) in _WRITABLE else dtype_name(local)
+
+
+def _shard(tensor: Tensor, attrs: dict[str, Any]) -> Tensor:
     """The part of a distributed tensor that this process holds."""
     distributed = getattr(sys.modules.get("torch.distributed.tensor"), "DTensor", None)
     if distributed is None or not isinstance(tensor, distributed):
         return tensor
     local: Tensor = tensor.to_local()
     if not all(placement.is_replicate() for placement in tensor.placements):
-        look.attrs[ATTR_SHARD] = f"{list(local.shape)} by {', '.join(map(str, tensor.placements))}"
+        attrs[ATTR_SHARD] = f"{list(local.shape)} by {', '.join(map(str, tensor.placements))}"
     return local
 
 
-def _strided(tensor: Tensor, look: Look) -> Tensor:
+def _strided(tensor: Tensor, attrs: dict[str, Any]) -> Tensor:
     """The tensor, or the values that a sparse one stores."""
     import torch
 
@@ -84,7 +138,7 @@ def _strided(tensor: Tensor, look: Look) -> Tensor:
         raise Unreadable("quantized")
     if tensor.layout == torch.strided:
         return tensor
-    look.attrs[ATTR_LAYOUT] = str(tensor.layout).removeprefix("torch.")
+    attrs[ATTR_LAYOUT] = str(tensor.layout).removeprefix("torch.")
     if tensor.layout == torch.sparse_coo:
         return tensor.coalesce().values()
     return tensor.values()

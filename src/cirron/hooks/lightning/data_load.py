@@ -1,0 +1,40 @@
+"""`data_load`: the wait of one of Lightning's loops for a batch, whatever the loader."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cirron.hooks.names import CANONICAL, DATA_LOAD, NO_LOAD_IN
+
+if TYPE_CHECKING:
+    from cirron._recorder.idle import AnyScope
+    from cirron.hooks.target import Target
+
+
+class DataLoad:
+    """A fetch. Where Lightning does not know how much data there is, it fetches one batch before the first step."""
+
+    def __init__(self, scope: AnyScope) -> None:
+        self._scope = scope
+
+    @classmethod
+    def begun(cls, target: Target, *, is_first: bool) -> DataLoad | None:
+        """None within another."""
+        scope = target.scope_unless(DATA_LOAD, NO_LOAD_IN, CANONICAL)
+        if scope is None:
+            return None
+        if is_first:
+            scope = target.scope(DATA_LOAD, first=True)
+        scope.__enter__()
+        return cls(scope)
+
+    def end(self) -> None:
+        """A batch has come."""
+        self._scope.__exit__(None, None, None)
+
+    def fail(self, error: BaseException | None) -> None:
+        """None will come: there was no such fetch, but for what the user recorded in it."""
+        if not isinstance(error, StopIteration):
+            self._scope.__exit__(type(error) if error is not None else None, error, None)
+        elif not self._scope._cancel():
+            self.end()

@@ -1,0 +1,151 @@
+"""When Keras is hooked, and what is left of it afterwards; in processes of their own, for each has one backend."""
+
+from inspect import cleandoc
+from pathlib import Path
+
+import pytest
+
+from support.programs import run_program
+from support.spool_pictures import batches_of, draw
+
+BEGIN = cleandoc("""
+    import cirron as ci
+    import keras, numpy as np
+
+    def net(**options):
+        model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+        model.compile("sgd", "mse", **options)
+        return model
+
+    def fit(model, **options):
+        return model.fit(np.ones((4, 2)), np.ones((4, 1)), batch_size=2, verbose=0, **options).history
+
+    def keras_as_it_is():
+        from keras.src.trainers.epoch_iterator import EpochIterator
+        from keras.src.trainers.data_adapters.torch_data_loader_adapter import TorchDataLoaderAdapter
+        owners = [keras.callbacks.CallbackList, EpochIterator, TorchDataLoaderAdapter]
+        owners += [kind for kind in (*keras.Model.__mro__, *keras.optimizers.SGD.__mro__) if kind is not object]
+        return {(id(owner), name): id(value) for owner in owners for name, value in vars(owner).items()}
+""")
+
+
+def run(script, backend="torch"):
+    """What a script prints, after what all of them begin with."""
+    ended = run_program(f"{BEGIN}\n{cleandoc(script)}", "-W", "ignore", KERAS_BACKEND=backend)
+    assert ended.code == 0, ended.stderr
+    return ended.stdout.splitlines()
+
+
+@pytest.mark.parametrize("backend", ["tensorflow", "torch"])
+def test_shutdown_leaves_keras_as_it_was(backend):
+    assert run(
+        """
+            import inspect
+            model = net()
+            fit(model)
+            before, signature = keras_as_it_is(), inspect.signature(model.fit)
+            profiler = ci.profile()
+            assert keras_as_it_is() != before
+            assert inspect.signature(model.fit) == signature
+            fit(model)
+            print("tensorflow" in profiler.installed_hooks)
+            ci.shutdown()
+            print(keras_as_it_is() == before)
+            """,
+        backend,
+    ) == ["True", "True"]
+
+
+def test_marks_are_what_keras_logs():
+    printed = run("""
+        class Logs(keras.callbacks.Callback):
+            def on_train_batch_end(self, batch, logs):
+                print("step", logs["loss"])
+        ci.profile()
+        model = net()
+        history = fit(model, callbacks=[Logs()], validation_split=0.5)
+        print("epoch", history["loss"][0])
+        print("epoch", history["val_loss"][0])
+        print("evaluation", history["val_loss"][0])
+        ci.shutdown()
+    """)
+    batches = batches_of(Path(".cirron/spool"))
+    spans = {span.id: span for batch in batches for span in batch.spans}
+    parents = {span.id: spans[span.parent_id].name for span in spans.values() if span.parent_id in spans}
+    marks = sorted(
+        f"{spans[mark.span_id].name} {mark.value}"
+        for batch in batches
+        for mark in batch.marks
+        if not mark.name.startswith("cirron.") and parents[mark.span_id] != "evaluation"
+    )
+    assert marks == sorted(printed)
+
+
+def test_what_cannot_be_hooked_is_reported_and_left_alone():
+    assert run("""
+        del keras.callbacks.CallbackList.on_test_end
+        before = keras_as_it_is()
+        profiler = ci.profile(frameworks=["tensorflow"])
+        assert keras_as_it_is() == before
+        print(profiler.installed_hooks, ci.health()["frameworks_failed"])
+        ci.shutdown()
+    """) == ["[] {'tensorflow': \"KeyError: 'on_test_end'\"}"]
+
+
+def test_an_end_in_the_middle_of_a_run_and_two_sessions_at_once_do_not_double_anything():
+    run("""
+        model = net()
+        def turn_to_the_second(epoch, logs):
+            if epoch == 1:
+                ci.shutdown()
+        ci.profile(frameworks=["tensorflow"], path="first")
+        other = ci.Cirron(output_dir="second")
+        other.profile(frameworks=["tensorflow"])
+        fit(model, epochs=3, callbacks=[keras.callbacks.LambdaCallback(on_epoch_begin=turn_to_the_second)])
+        model.evaluate(np.ones((2, 2)), np.ones((2, 1)), verbose=0)
+        other.shutdown()
+    """)
+    names = [
+        [line.split(" |")[0] for line in draw(Path(folder, "spool")).splitlines()]
+        for folder in ("first", "second")
+    ]
+    steps = ["    step[0]", "      data_load first=True", "      optimizer_step"]
+    steps += ["    step[1]", "      data_load", "      optimizer_step"]
+    assert names[0] == ["cirron.session", "  build", "    data_load", "  epoch[0]", *steps, "  epoch[1]"]
+    unowned = ["  data_load", "  optimizer_step"] * 4  # of a run whose beginning it has not seen
+    evaluation = ["  evaluation", "    step[0]", "      data_load first=True"]
+    assert names[1] == ["cirron.session", *unowned, *evaluation]
+
+
+def test_a_list_of_callbacks_without_a_run_of_keras_opens_nothing():
+    run("""
+        ci.profile()
+        callbacks = keras.callbacks.CallbackList([], model=net())
+        callbacks.on_train_begin()
+        callbacks.on_epoch_begin(0)
+        callbacks.on_train_batch_end(0, {"loss": 1.0})
+        callbacks.on_epoch_end(0, {"loss": 1.0})
+        ci.shutdown()
+    """)
+    assert draw(Path(".cirron/spool")) == "cirron.session"
+
+
+def test_each_epoch_has_the_weights_of_a_model_on_torch_by_their_paths():
+    run("""
+        ci.profile()
+        dense, norm = keras.layers.Dense(1, name="d"), keras.layers.BatchNormalization(name="n")
+        model = keras.Sequential([keras.Input((2,)), dense, norm])
+        model.compile("sgd", "mse")
+        fit(model, epochs=2)
+        ci.shutdown()
+    """)
+    batches = batches_of(Path(".cirron/spool"))
+    epochs = {span.id: span.index for batch in batches for span in batch.spans if span.name == "epoch"}
+    found = {index: set() for index in epochs.values()}
+    for batch in batches:
+        for snapshot in batch.snapshots:
+            found[epochs[snapshot.span_id]].add(snapshot.tensor_name.partition("/")[2])
+    weights = {"d/kernel", "d/bias", "n/gamma", "n/beta"}
+    moving = {"n/moving_mean", "n/moving_variance"}
+    expected = weights | {f"{name}.grad" for name in weights} | moving
+    assert found == {0: expected, 1: expected}
