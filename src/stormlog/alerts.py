@@ -9,7 +9,7 @@ from typing import Literal
 from msgspec import Struct
 
 from cirron.faults import Faults
-from stormlog.telemetry.event import TelemetryEvent
+from cirron.spool.telemetry_event import TelemetryEvent
 
 Level = Literal["warning", "critical"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 
-from stormlog.telemetry.event import TelemetryEvent
+from cirron.spool.telemetry_event import TelemetryEvent
 
 
 class EventHistory:

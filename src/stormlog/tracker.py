@@ -11,11 +11,11 @@ from types import TracebackType
 from typing import Any
 
 from cirron.faults import Faults
+from cirron.spool.telemetry_event import TelemetryEvent
 from stormlog.alerts import Alert
 from stormlog.collectors import choose
 from stormlog.history import EventHistory
 from stormlog.phases.runtime import PhaseHandle, PhaseRecorder
-from stormlog.telemetry.event import TelemetryEvent
 from stormlog.tracker_settings import checked
 from stormlog.tracking import TrackingSession
 

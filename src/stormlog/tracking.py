@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 import threading
 import time
 import uuid
@@ -11,17 +12,23 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
+import msgspec
+
+from cirron import _recorder
 from cirron.faults import Faults
+from cirron.spool.records import MEMORY
+from cirron.spool.telemetry_event import SAMPLE, SCHEMA_VERSION, TelemetryEvent
 from stormlog.alerts import Alarm
 from stormlog.collectors import Collector, Reading
 from stormlog.history import EventHistory
 from stormlog.peaks import Crest
-from stormlog.phase_memory import PHASE_MEMORY, Entry, difference, phase_memory
+from stormlog.phase_memory import MARKED, PHASE_MEMORY, Entry, difference, phase_memory
 from stormlog.phases.runtime import PhaseBoundary, PhaseHandle, PhaseRecorder, PhaseToken
 from stormlog.plain import plain
 from stormlog.sampler import Sampler
-from stormlog.telemetry.event import SAMPLE, SCHEMA_VERSION, TelemetryEvent
 from stormlog.tracker_settings import TrackerSettings
+
+_encode = msgspec.json.Encoder().encode
 
 
 class Taken(NamedTuple):
@@ -32,8 +39,24 @@ class Taken(NamedTuple):
     position: int
 
 
+class OpenPhase(NamedTuple):
+    """What it takes to leave a phase.
+
+    Args:
+        token: for the recorder.
+        entry: the memory when it was entered.
+        scope: the same phase in the program's tree.
+        handled: the id of the exception that was being handled already.
+    """
+
+    token: PhaseToken
+    entry: Entry
+    scope: _recorder.Scope
+    handled: int
+
+
 class TrackingSession:
-    """Takes samples, enters phases, and makes events of both.
+    """Takes samples, enters phases, and makes events of both, which go into the spool of the program's session too.
 
     Args:
         settings: of the tracker.
@@ -101,20 +124,23 @@ class TrackingSession:
         )
         self._add(boundary.event_type, taken, boundary.context, boundary.metadata)
         entry = Entry(taken.position, taken.reading.allocated_bytes, taken.reading.peak_bytes)
+        scope = _recorder.scope(token.name, **(attributes or {}))
+        scope.__enter__()
         return PhaseHandle(
             scope_id=token.scope_id,
             name=token.name,
             path=boundary.path,
-            close_callback=partial(self._leave, token, entry),
+            close_callback=partial(self._leave, OpenPhase(token, entry, scope, id(sys.exception()))),
         )
 
-    def _leave(self, token: PhaseToken, entry: Entry) -> PhaseBoundary | None:
+    def _leave(self, phase: OpenPhase) -> PhaseBoundary | None:
         """Leave a phase, with the memory as it is now; one that was open before a fork is the parent's to leave."""
         if not self._is_ours():
             return None
         taken = self._read(thorough=False)
-        boundary = self._recorder.exit(token)
-        memory = phase_memory(entry, taken.reading, self._crest.since(entry.position))
+        boundary = self._recorder.exit(phase.token)
+        memory = phase_memory(phase.entry, taken.reading, self._crest.since(phase.entry.position))
+        _close(phase, memory)
         self._add(boundary.event_type, taken, boundary.context, {**boundary.metadata, PHASE_MEMORY: memory})
         return boundary
 
@@ -149,6 +175,7 @@ class TrackingSession:
         with self._lock:
             event = self._event(event_type, taken, context, metadata)
             self._history.add(event)
+        _recorder.add_memory(_encode(event))
         self._alarm.check(taken.reading.used_share, event)
 
     def _event(
@@ -192,6 +219,16 @@ class TrackingSession:
             return None
         before_bytes, self._last_allocated_bytes = self._last_allocated_bytes, allocated_bytes
         return difference(allocated_bytes, before_bytes)
+
+
+def _close(phase: OpenPhase, memory: dict[str, Any]) -> None:
+    """End the scope of a phase, with what the phase did to the memory, and the exception that leaves it."""
+    for key in MARKED:
+        if memory[key] is not None:
+            phase.scope._summarize(f"{MEMORY}{key}", memory[key])
+    error = sys.exception()
+    failed = None if error is None or id(error) == phase.handled else type(error)
+    phase.scope.__exit__(failed, None, None)
 
 
 def _attributes(metadata: Mapping[str, Any] | None) -> dict[str, Any] | None:

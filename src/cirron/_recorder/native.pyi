@@ -35,6 +35,8 @@ class Scope:
         """Of a scope that is open: it has this name instead."""
     def _forget_index(self) -> None:
         """Of a scope that is open: it has no index any more."""
+    def _summarize(self, name: str, value: bool | float | str) -> None:
+        """Of a scope that is open: a mark that stands for the whole of it."""
 
 @final
 class Loop(Generic[T]):
@@ -54,6 +56,9 @@ def scope(name: str, index: int | None = None, **attrs: Any) -> Scope: ...
 def mark(name: str, value: Any, kind: str = "point", **attrs: Any) -> None: ...
 def epochs(iterable: Iterable[T] | AsyncIterable[T]) -> Loop[T]: ...
 def batches(iterable: Iterable[T] | AsyncIterable[T]) -> Loop[T]: ...
+def add_memory(record: bytes) -> None:
+    """See `Recorder.add_memory`."""
+
 def innermost(names: tuple[str, ...]) -> str | None:
     """Of these names, the one that the innermost open scope of this thread or task has that has one of them.
 
@@ -86,6 +91,8 @@ class Counters(TypedDict):
     marks_recorded: int
     spans_dropped: int
     marks_dropped: int
+    memory_recorded: int
+    memory_dropped: int
     scopes_too_deep: int
     marks_rejected: int
     batches_sealed: int
@@ -198,6 +205,14 @@ class Recorder:
 
         Args:
             records: JSON objects, whole and valid: they are written as they are.
+        """
+    def add_memory(self, record: bytes) -> None:
+        """Record a telemetry event, which from here on is safe from a kill.
+
+        One of more than 32 KiB is not recorded, and counted. When the session is over nothing happens.
+
+        Args:
+            record: a JSON object, whole and valid: it is written as it is.
         """
     def set_epoch_end(self, function: Callable[[str, int], object] | None) -> None:
         """Have a function called each time an epoch of `epochs` is about to close without an exception.

@@ -113,6 +113,7 @@ int init_steps_type(PyObject* module);
 PyObject* make_scope(RecorderObject* bound, PyObject* const* args, Py_ssize_t count, PyObject* keywords);
 void make_epoch(PyObject* scope);  // beside other epochs, like those of a loop
 PyObject* make_mark(RecorderObject* bound, PyObject* const* args, Py_ssize_t count, PyObject* keywords);
+PyObject* make_memory(RecorderObject* bound, PyObject* record);
 PyObject* make_loop(RecorderObject* bound, PyObject* iterable, bool is_epoch);
 PyObject* find_innermost(RecorderObject* bound, PyObject* names);
 PyObject* make_scope_unless(RecorderObject* bound, PyObject* const* args, Py_ssize_t count);

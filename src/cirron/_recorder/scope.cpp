@@ -225,6 +225,24 @@ PyObject* scope_place(PyObject* object, PyObject*) {
     return scope_and_time(recorder, self->open.frame->id);
 }
 
+PyObject* scope_summarize(PyObject* object, PyObject* const* args, Py_ssize_t count) {
+    Scope* self = as_scope(object);
+    Scalar value;
+    if (count != 2 || !PyUnicode_Check(args[0]) || !read_scalar(args[1], value)) {
+        PyErr_SetString(PyExc_TypeError, "expected a name and a plain value");
+        return nullptr;
+    }
+    Recorder* recorder = self->open.recorder();
+    if (recorder == nullptr || self->open.frame->is_ghost) Py_RETURN_NONE;
+    uint32_t number = 0;  // of a name for which there is room
+    guarded(recorder, "scope summary", [&] {
+        number = recorder->names().number_of(args[0]);
+        if (number != 0) recorder->mark_at(self->open.frame->id, number, value, true);
+    });
+    if (number == 0) recorder->count_lost_mark();
+    Py_RETURN_NONE;
+}
+
 void scope_dealloc(PyObject* object) {
     Scope* self = as_scope(object);
     if (self->open.frame != nullptr) abandon(self);
@@ -375,6 +393,8 @@ PyMethodDef g_scope_methods[] = {
     {"_place", scope_place, METH_NOARGS, nullptr},
     {"_rename", scope_rename, METH_O, nullptr},
     {"_forget_index", scope_forget_index, METH_NOARGS, nullptr},
+    {"_summarize", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(scope_summarize)), METH_FASTCALL,
+     nullptr},
     {nullptr, nullptr, 0, nullptr},
 };
 

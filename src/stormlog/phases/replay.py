@@ -15,8 +15,8 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
+from cirron.spool.telemetry_event import TelemetryEvent
 from stormlog.phases.runtime import PHASE_ENTER, PHASE_EXIT, PHASE_SCOPE
-from stormlog.telemetry.event import TelemetryEvent
 
 Key = tuple[str, int]
 """A session and a rank."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from stormlog.telemetry.event import SCHEMA_VERSION, TelemetryEvent
+from cirron.spool.telemetry_event import SCHEMA_VERSION, TelemetryEvent
 
 _AT = re.compile(r" - at `\$\.(.+)`$")
 _MISSING = re.compile(r"missing required field `(.+)`")

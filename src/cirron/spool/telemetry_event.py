@@ -1,6 +1,7 @@
 """What a telemetry event holds: the one place that owns the names and types of its fields.
 
-Keys that are not named here are ignored, so that what a later release writes still reads.
+A batch holds such events in `memory`, and a file of `stormlog.save_events` one a line. Keys that are not named here are
+ignored, so that what a later release writes still reads.
 """
 
 from __future__ import annotations
