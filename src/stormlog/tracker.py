@@ -31,6 +31,9 @@ class MemoryTracker:
         warning_share: how full the device must be for a warning, from 0 to 1.
         critical_share: likewise for a critical alert.
         on_alert: called with an `Alert` once for each time that one of these is passed, in whichever thread saw it.
+        oom_dir: where a folder with all that is known is written when memory runs out: when a `MemoryError` or torch's
+            `OutOfMemoryError` leaves a phase or the program, or a control group is as full as `critical_share`; at most
+            three in a session. None for none.
         job_id: the run; by default, as the next three, what the launcher says (torchrun, Open MPI, Slurm).
         rank: of this process in the run.
         local_rank: likewise on its machine.
@@ -57,6 +60,7 @@ class MemoryTracker:
         warning_share: float = 0.85,
         critical_share: float = 0.95,
         on_alert: Callable[[Alert], object] | None = None,
+        oom_dir: str | os.PathLike[str] | None = ".cirron/oom",
         job_id: str | None = None,
         rank: int | None = None,
         local_rank: int | None = None,
@@ -69,6 +73,7 @@ class MemoryTracker:
             warning_share=warning_share,
             critical_share=critical_share,
             on_alert=on_alert,
+            oom_dir=oom_dir,
             job_id=job_id,
             rank=rank,
             local_rank=local_rank,
@@ -97,6 +102,9 @@ class MemoryTracker:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        session = self._session
+        if session is not None:
+            session.look_at(exc)
         self.stop_tracking()
 
     @property
@@ -124,15 +132,15 @@ class MemoryTracker:
             session = TrackingSession(self._settings, collector, self._history, self._recorder, self._faults)
             session.begin()
             self._session, self._resumes = session, False
-            self._end = weakref.finalize(self, session.end)  # also when the tracker goes, or the interpreter
+            self._end = weakref.finalize(self, session.end_with_program)
 
     def stop_tracking(self) -> None:
         """End the session with a last sample. Its events remain; where none is under way, nothing happens."""
         with self._lock:
-            self._session, self._resumes = None, False
+            session, self._session, self._resumes = self._session, None, False
             end, self._end = self._end, None
-        if end is not None:
-            end()
+        if end is not None and session is not None and end.detach() is not None:
+            session.end()
 
     def enter_phase(self, name: str, metadata: Mapping[str, Any] | None = None) -> PhaseHandle:
         """Enter a phase below the innermost one that is open in this thread or asyncio task.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
@@ -24,6 +25,7 @@ class TrackerSettings(Struct, frozen=True, kw_only=True):
     warning_share: float
     critical_share: float
     on_alert: Callable[[Alert], object] | None
+    oom_dir: Path | None
     job_id: str | None
     rank: int
     local_rank: int
@@ -38,6 +40,7 @@ def checked(
     warning_share: object,
     critical_share: object,
     on_alert: Any,
+    oom_dir: Any,
     job_id: object,
     rank: object,
     local_rank: object,
@@ -57,6 +60,7 @@ def checked(
         warning_share=warning,
         critical_share=_share("critical_share", critical_share, at_least=warning),
         on_alert=_callback(on_alert),
+        oom_dir=_folder(oom_dir),
         job_id=_job(job_id, launched),
         rank=_whole("rank", launched.rank if rank is None else rank, 0),
         local_rank=_whole("local_rank", launched.local_rank if local_rank is None else local_rank, 0),
@@ -88,6 +92,16 @@ def _callback(value: Any) -> Callable[[Alert], object] | None:
     if value is not None and not callable(value):
         raise ValueError(f"on_alert={value!r}: accepted are None, and a function that takes an Alert")
     return value  # type: ignore[no-any-return]
+
+
+def _folder(value: Any) -> Path | None:
+    """Where it is now: the program may change its working directory."""
+    if value is None:
+        return None
+    try:
+        return Path(value).absolute()
+    except TypeError:
+        raise ValueError(f"oom_dir={value!r}: accepted are None, and the path of a folder") from None
 
 
 def _job(value: object, launched: Placement) -> str | None:

@@ -19,8 +19,10 @@ from cirron.faults import Faults
 from cirron.spool.records import MEMORY
 from cirron.spool.telemetry_event import SAMPLE, SCHEMA_VERSION, TelemetryEvent
 from stormlog.alerts import Alarm
-from stormlog.collectors import Collector, Reading
+from stormlog.collectors import LIMIT, Collector, Reading
 from stormlog.history import EventHistory
+from stormlog.ledger import Ledger
+from stormlog.oom import OomRecorder
 from stormlog.peaks import Crest
 from stormlog.phase_memory import MARKED, PHASE_MEMORY, Entry, difference, phase_memory
 from stormlog.phases.runtime import PhaseBoundary, PhaseHandle, PhaseRecorder, PhaseToken
@@ -85,6 +87,9 @@ class TrackingSession:
         self._wall_ns = time.time_ns() - time.monotonic_ns()  # so that no clock change turns time back
         self._crest = Crest()
         self._alarm = Alarm(settings.warning_share, settings.critical_share, settings.on_alert, faults)
+        self._ledger = Ledger()
+        self._oom = OomRecorder(settings.oom_dir, settings.critical_share, history, self._ledger, faults)
+        self.look_at = self._oom.look_at
         self._lock = threading.RLock()
         self._last_allocated_bytes: int | None = None
         self._sampler = Sampler(settings.sampling_interval_ms / 1000, self.sample)
@@ -93,6 +98,12 @@ class TrackingSession:
         """Take the first sample, and more from now on."""
         self._add(SAMPLE, self._read(thorough=True), "tracking started", {})
         self._sampler.start()
+
+    def end_with_program(self) -> None:
+        """As `end`, where the tracker was never stopped; the exception that ended the program may be about memory."""
+        if self._is_ours() and not hasattr(sys, "ps1"):
+            self.look_at(getattr(sys, "last_exc", None) or getattr(sys, "last_value", None))
+        self.end()
 
     def end(self) -> None:
         """Take the last sample. In a process forked from the session's own there is nothing to end."""
@@ -107,7 +118,9 @@ class TrackingSession:
     def sample(self) -> None:
         """Read the memory, as the sampler does; near the end of the memory even that may fail."""
         try:
-            self._add(SAMPLE, self._read(thorough=True), None, {})
+            taken = self._read(thorough=True)
+            self._add(SAMPLE, taken, None, {})
+            self._oom.check(taken.reading.used_share if LIMIT in taken.reading.facts else None)
         except Exception as error:  # noqa: BLE001 - the sampler's thread must outlive it
             self._faults.note("sampling", error, "a sample of the memory was not taken")
 
@@ -124,6 +137,7 @@ class TrackingSession:
         )
         self._add(boundary.event_type, taken, boundary.context, boundary.metadata)
         entry = Entry(taken.position, taken.reading.allocated_bytes, taken.reading.peak_bytes)
+        self._ledger.enter(boundary, entry.allocated_bytes)
         scope = _recorder.scope(token.name, **(attributes or {}))
         scope.__enter__()
         return PhaseHandle(
@@ -137,10 +151,14 @@ class TrackingSession:
         """Leave a phase, with the memory as it is now; one that was open before a fork is the parent's to leave."""
         if not self._is_ours():
             return None
+        error = sys.exception()
+        error = None if id(error) == phase.handled else error
+        self.look_at(error)  # while the phase is still open
         taken = self._read(thorough=False)
         boundary = self._recorder.exit(phase.token)
         memory = phase_memory(phase.entry, taken.reading, self._crest.since(phase.entry.position))
-        _close(phase, memory)
+        self._ledger.leave(boundary, memory)
+        _close(phase, memory, error)
         self._add(boundary.event_type, taken, boundary.context, {**boundary.metadata, PHASE_MEMORY: memory})
         return boundary
 
@@ -221,14 +239,12 @@ class TrackingSession:
         return difference(allocated_bytes, before_bytes)
 
 
-def _close(phase: OpenPhase, memory: dict[str, Any]) -> None:
+def _close(phase: OpenPhase, memory: dict[str, Any], error: BaseException | None) -> None:
     """End the scope of a phase, with what the phase did to the memory, and the exception that leaves it."""
     for key in MARKED:
         if memory[key] is not None:
             phase.scope._summarize(f"{MEMORY}{key}", memory[key])
-    error = sys.exception()
-    failed = None if error is None or id(error) == phase.handled else type(error)
-    phase.scope.__exit__(failed, None, None)
+    phase.scope.__exit__(None if error is None else type(error), None, None)
 
 
 def _attributes(metadata: Mapping[str, Any] | None) -> dict[str, Any] | None:

@@ -11,7 +11,7 @@ from typing import Any
 import psutil
 
 from stormlog.collectors.cgroup import limited_groups
-from stormlog.collectors.reading import Reading
+from stormlog.collectors.reading import LIMIT, Reading
 
 STATUS = "/proc/self/status"
 MEMINFO = "/proc/meminfo"
@@ -61,7 +61,7 @@ class HostCollector:
                 problem = f"the control group cannot be read: {error}"
                 continue
             if limit_bytes:
-                facts["cgroup_limit_bytes"] = min(limit_bytes, facts.get("cgroup_limit_bytes", limit_bytes))
+                facts[LIMIT] = min(limit_bytes, facts.get(LIMIT, limit_bytes))
                 fullest = max(fullest, (min(used_bytes, limit_bytes), limit_bytes), key=_share)
         return *fullest, problem
 

@@ -6,6 +6,8 @@ from typing import Any, Protocol
 
 from msgspec import Struct, field
 
+LIMIT = "cgroup_limit_bytes"  # the fact that is there where a control group limits the process
+
 
 class Reading(Struct, frozen=True, kw_only=True):
     """The memory at an instant, in the fields of a telemetry event; None is what the device cannot tell.
