@@ -1,0 +1,95 @@
+"""The phases of one session as the analysis wants them: by path, each with what it and only it did."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+import msgspec
+from msgspec import Struct
+
+from stormlog.phase_memory import PHASE_MEMORY
+from stormlog.phases.replay import ReplayedPhase
+
+Path = tuple[str, ...]
+
+
+class _Known(Struct):
+    """What the exit of a phase must tell."""
+
+    entry_bytes: int
+    exit_bytes: int
+    peak_bytes: int
+    peak_source: str
+
+
+class Pass(Struct):
+    """One time through a phase, with the memory known at both ends.
+
+    Args:
+        phase: what was replayed.
+        entry_bytes: when it was entered.
+        exit_bytes: when it was left.
+        peak_bytes: the highest in between.
+        peak_source: how that is known.
+        inner_growth_bytes: what phases directly within it grew.
+        inner_peak_bytes: the highest of these.
+    """
+
+    phase: ReplayedPhase
+    entry_bytes: int
+    exit_bytes: int
+    peak_bytes: int
+    peak_source: str
+    inner_growth_bytes: int = 0
+    inner_peak_bytes: int = 0
+
+    @property
+    def growth_bytes(self) -> int:
+        """By how much there was more at the end."""
+        return self.exit_bytes - self.entry_bytes
+
+    @property
+    def own_growth_bytes(self) -> int:
+        """The same without phases within it."""
+        return self.growth_bytes - self.inner_growth_bytes
+
+    @property
+    def own_excess_bytes(self) -> int:
+        """By how much its peak exceeds what was there before and after, and the peaks within it."""
+        return self.peak_bytes - max(self.entry_bytes, self.exit_bytes, self.inner_peak_bytes)
+
+
+def passes(phases: Iterable[ReplayedPhase]) -> dict[Path, list[Pass]]:
+    """The passes of one session by path, in the order of their ends; those not known at both ends are left out."""
+    by_id = {phase.scope_id: each for phase in phases if (each := _pass(phase)) is not None}
+    by_path: defaultdict[Path, list[Pass]] = defaultdict(list)
+    for each in by_id.values():
+        by_path[each.phase.path].append(each)
+        around = by_id.get(each.phase.parent_scope_id or "")
+        if around is not None:
+            around.inner_growth_bytes += each.growth_bytes
+            around.inner_peak_bytes = max(around.inner_peak_bytes, each.peak_bytes)
+    for of_path in by_path.values():
+        of_path.sort(key=lambda each: each.phase.end_ns)
+    return dict(by_path)
+
+
+def overlap(phases: Iterable[ReplayedPhase]) -> bool:
+    """Whether several threads or tasks were in phases at the same time, so that growth is nobody's for sure."""
+    until_ns = 0
+    for phase in sorted(phases, key=lambda phase: phase.start_ns):
+        if len(phase.path) == 1:
+            if phase.start_ns < until_ns:
+                return True
+            until_ns = phase.end_ns
+    return False
+
+
+def _pass(phase: ReplayedPhase) -> Pass | None:
+    memory = phase.exit.metadata.get(PHASE_MEMORY) if phase.exit is not None else None
+    try:
+        known = msgspec.convert(memory, _Known)
+    except msgspec.ValidationError:  # a reading failed at one of the ends
+        return None
+    return Pass(phase, known.entry_bytes, known.exit_bytes, known.peak_bytes, known.peak_source)
