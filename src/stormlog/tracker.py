@@ -182,7 +182,7 @@ class MemoryTracker:
         """Whether it is tracking, how many events are kept and were dropped, and what went wrong how often."""
         return {
             "tracking": self.is_tracking,
-            "events": len(self._history.events()),
+            "events": len(self._history),
             "dropped_events": self._history.dropped,
             "faults": self._faults.counts(),
         }

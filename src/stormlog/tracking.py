@@ -19,7 +19,7 @@ from cirron.faults import Faults
 from cirron.spool.records import MEMORY
 from cirron.spool.telemetry_event import SAMPLE, SCHEMA_VERSION, TelemetryEvent
 from stormlog.alerts import Alarm
-from stormlog.collectors import LIMIT, Collector, Reading
+from stormlog.collectors import LIMIT, TRACKER_BYTES, Collector, Reading
 from stormlog.history import EventHistory
 from stormlog.ledger import Ledger
 from stormlog.oom import OomRecorder
@@ -192,8 +192,9 @@ class TrackingSession:
     ) -> None:
         with self._lock:
             event = self._event(event_type, taken, context, metadata)
-            self._history.add(event)
-        _recorder.add_memory(_encode(event))
+            record = _encode(event)
+            self._history.add(record)
+        _recorder.add_memory(record)
         self._alarm.check(taken.reading.used_share, event)
 
     def _event(
@@ -223,13 +224,17 @@ class TrackingSession:
             device_free_bytes=reading.device_free_bytes,
             device_total_bytes=reading.device_total_bytes,
             context=context,
-            metadata={**metadata, **reading.facts, **problem},
+            metadata={**metadata, **reading.facts, **self._of_tracker(), **problem},
             job_id=self._settings.job_id,
             rank=self._settings.rank,
             local_rank=self._settings.local_rank,
             world_size=self._settings.world_size,
             session_id=self.session_id,
         )
+
+    def _of_tracker(self) -> dict[str, int]:
+        """What of a reading of the host is the tracker's own, and grows until its history is full."""
+        return {TRACKER_BYTES: self._history.held_bytes} if self._collector.device_id is None else {}
 
     def _change(self, allocated_bytes: int | None) -> int | None:
         """Since the event before that knew; None as long as there is nothing to compare."""

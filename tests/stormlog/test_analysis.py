@@ -194,3 +194,13 @@ def test_too_few_readings_are_said_to_be_too_few():
 def test_nothing_gives_an_empty_report():
     report = analyze([])
     assert (report.phases, report.findings, report.abstentions) == ([], [], [])
+
+
+def test_what_recording_itself_takes_is_no_leak():
+    report = report_of(
+        "for step in range(1500):\n"
+        "    with phase('step'):\n"
+        "        with phase('forward'): pass\n"
+        "        with phase('backward'): ci.mark('loss', 0.5)\n"
+    )
+    assert (report.findings, report.abstentions) == ([], [])

@@ -284,7 +284,7 @@ def test_a_threshold_is_told_once_when_it_is_passed(device):
     assert levels == ["warning", "critical"]
     assert isinstance(alerts[0], Alert)
     assert (alerts[0].used_share, alerts[0].threshold_share) == (0.85, 0.8)
-    assert alerts[0].event is tracker.events()[1]
+    assert alerts[0].event == tracker.events()[1]
 
 
 def test_a_device_that_fills_at_once_is_critical_at_once(device):

@@ -83,7 +83,7 @@ def _settled(of_path: Sequence[Pass]) -> Sequence[Pass]:
 
 
 def _grown(path: Path, settled: Sequence[Pass]) -> Grown | None:
-    level = trend([each.exit_bytes for each in settled])
+    level = trend([each.kept_bytes for each in settled])
     if not level.is_rise or level.rise < LEAST_RISE_BYTES:
         return None
     own = trend(list(accumulate(each.own_growth_bytes for each in settled)))

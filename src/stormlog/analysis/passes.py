@@ -8,6 +8,8 @@ from collections.abc import Iterable
 import msgspec
 from msgspec import Struct
 
+from cirron.spool.telemetry_event import TelemetryEvent
+from stormlog.collectors import ANONYMOUS_BYTES, TRACKER_BYTES
 from stormlog.phase_memory import PHASE_MEMORY
 from stormlog.phases.replay import ReplayedPhase
 
@@ -32,6 +34,8 @@ class Pass(Struct):
         exit_bytes: when it was left.
         peak_bytes: the highest in between.
         peak_source: how that is known.
+        kept_bytes: what belongs to the program's own objects when it was left; see `_kept`.
+        growth_bytes: by how much that is more than when it was entered.
         inner_growth_bytes: what phases directly within it grew.
         inner_peak_bytes: the highest of these.
     """
@@ -41,13 +45,10 @@ class Pass(Struct):
     exit_bytes: int
     peak_bytes: int
     peak_source: str
+    kept_bytes: int
+    growth_bytes: int
     inner_growth_bytes: int = 0
     inner_peak_bytes: int = 0
-
-    @property
-    def growth_bytes(self) -> int:
-        """By how much there was more at the end."""
-        return self.exit_bytes - self.entry_bytes
 
     @property
     def own_growth_bytes(self) -> int:
@@ -87,9 +88,28 @@ def overlap(phases: Iterable[ReplayedPhase]) -> bool:
 
 
 def _pass(phase: ReplayedPhase) -> Pass | None:
-    memory = phase.exit.metadata.get(PHASE_MEMORY) if phase.exit is not None else None
+    if phase.enter is None or phase.exit is None:
+        return None
     try:
-        known = msgspec.convert(memory, _Known)
+        known = msgspec.convert(phase.exit.metadata.get(PHASE_MEMORY), _Known)
     except msgspec.ValidationError:  # a reading failed at one of the ends
         return None
-    return Pass(phase, known.entry_bytes, known.exit_bytes, known.peak_bytes, known.peak_source)
+    before_bytes, after_bytes = _kept(phase.enter, known.entry_bytes), _kept(phase.exit, known.exit_bytes)
+    return Pass(
+        phase=phase,
+        entry_bytes=known.entry_bytes,
+        exit_bytes=known.exit_bytes,
+        peak_bytes=known.peak_bytes,
+        peak_source=known.peak_source,
+        kept_bytes=after_bytes,
+        growth_bytes=after_bytes - before_bytes,
+    )
+
+
+def _kept(event: TelemetryEvent, allocated_bytes: int) -> int:
+    """Without pages of files, which the kernel takes back as it likes, and without what the tracker itself holds."""
+    anonymous = event.metadata.get(ANONYMOUS_BYTES, allocated_bytes)
+    of_tracker = event.metadata.get(TRACKER_BYTES, 0)
+    if not isinstance(anonymous, int) or not isinstance(of_tracker, int):
+        return allocated_bytes
+    return anonymous - of_tracker

@@ -11,7 +11,7 @@ from typing import Any
 import psutil
 
 from stormlog.collectors.cgroup import limited_groups
-from stormlog.collectors.reading import LIMIT, Reading
+from stormlog.collectors.reading import ANONYMOUS_BYTES, LIMIT, Reading
 
 STATUS = "/proc/self/status"
 MEMINFO = "/proc/meminfo"
@@ -35,8 +35,10 @@ class HostCollector:
 
     def read(self, thorough: bool) -> Reading:
         """The memory now, and if `thorough` now and then also what the process shares with no other."""
-        resident_bytes, peak_bytes = _process_bytes()
+        resident_bytes, peak_bytes, anonymous_bytes = _process_bytes()
         facts: dict[str, Any] = {"rss_bytes": resident_bytes, "peak_rss_bytes": peak_bytes}
+        if anonymous_bytes is not None:
+            facts[ANONYMOUS_BYTES] = anonymous_bytes
         if thorough and (uss_bytes := self._uss.read()) is not None:
             facts["uss_bytes"] = uss_bytes
         used_bytes, total_bytes, problem = self._device(facts)
@@ -93,14 +95,18 @@ def _share(used_and_total: tuple[int, int]) -> float:
     return used_bytes / total_bytes
 
 
-def _process_bytes() -> tuple[int, int]:
-    """Resident size and its peak. From the status file, for `ru_maxrss` begins with the peak of the parent."""
+def _process_bytes() -> tuple[int, int, int | None]:
+    """Resident size, its peak, and what of it belongs to no file, where the system tells that.
+
+    From the status file, for `ru_maxrss` begins with the peak of the parent.
+    """
     if sys.platform == "linux":
         status = _content(STATUS)
         resident_bytes = _size(status, b"VmRSS:")
-        return resident_bytes, max(_size(status, b"VmHWM:"), resident_bytes)
+        anonymous_bytes = _size(status, b"RssAnon:") if b"RssAnon:" in status else None
+        return resident_bytes, max(_size(status, b"VmHWM:"), resident_bytes), anonymous_bytes
     resident_bytes = int(psutil.Process(os.getpid()).memory_info().rss)
-    return resident_bytes, max(resident_bytes, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+    return resident_bytes, max(resident_bytes, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss), None
 
 
 def _machine_bytes() -> tuple[int, int]:

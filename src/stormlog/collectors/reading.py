@@ -8,6 +8,11 @@ from msgspec import Struct, field
 
 LIMIT = "cgroup_limit_bytes"  # the fact that is there where a control group limits the process
 
+ANONYMOUS_BYTES = (
+    "anonymous_bytes"  # of the resident size what belongs to no file; the journal does, and data sets may
+)
+TRACKER_BYTES = "tracker_bytes"  # of that, what the tracker's own history takes
+
 
 class Reading(Struct, frozen=True, kw_only=True):
     """The memory at an instant, in the fields of a telemetry event; None is what the device cannot tell.

@@ -21,7 +21,6 @@ from typing import Any
 
 import msgspec
 
-from cirron.spool.telemetry_event import TelemetryEvent
 from stormlog.oom.allocator import allocator_facts
 from stormlog.oom.environment import environment
 from stormlog.oom.tensors import largest_tensors
@@ -38,14 +37,14 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True):
     Args:
         cause: a line that says what happened.
         error: the exception, if it is one.
-        events: of the tracker, the newest last.
+        events: of the tracker as JSON, the newest last.
         open_phases: those that are open, with their memory at the entry.
         ledger: by path what each phase has done to the memory so far.
     """
 
     cause: str
     error: BaseException | None
-    events: list[TelemetryEvent]
+    events: list[bytes]
     open_phases: list[dict[str, Any]]
     ledger: dict[str, dict[str, Any]]
 
@@ -56,7 +55,6 @@ def write_bundle(folder: Path, bundle: Bundle) -> Path:
     Raises:
         OSError: not even the folder can be made.
     """
-    newest = bundle.events[-1] if bundle.events else None
     place = folder / f"{time.time_ns():020d}-{os.getpid()}"
     unfinished = place.with_name(f"{place.name}.tmp")
     unfinished.mkdir(parents=True)
@@ -66,7 +64,7 @@ def write_bundle(folder: Path, bundle: Bundle) -> Path:
             _write(unfinished / name, part())
         except Exception as error:  # noqa: BLE001 - most of all another MemoryError; the other parts are worth it
             left_out[name] = str(error) or type(error).__name__
-    _write(unfinished / "summary.json", [_encode(_summary(bundle, newest, left_out))])
+    _write(unfinished / "summary.json", [_encode(_summary(bundle, left_out))])
     unfinished.rename(place)
     return place
 
@@ -82,11 +80,11 @@ def _parts(bundle: Bundle) -> Iterator[tuple[str, Callable[[], Iterable[bytes]]]
     yield "tensors.json", lambda: [_encode(largest_tensors())]
 
 
-def _newest_that_fit(events: list[TelemetryEvent]) -> list[bytes]:
+def _newest_that_fit(events: list[bytes]) -> list[bytes]:
     lines: list[bytes] = []
     room = PART_MAX_BYTES
-    for event in reversed(events[-EVENTS:]):
-        line = _encode(event) + b"\n"
+    for event in reversed(events):
+        line = event + b"\n"
         room -= len(line)
         if room < 0:
             break
@@ -94,12 +92,12 @@ def _newest_that_fit(events: list[TelemetryEvent]) -> list[bytes]:
     return lines[::-1]
 
 
-def _summary(bundle: Bundle, newest: TelemetryEvent | None, left_out: dict[str, str]) -> dict[str, Any]:
+def _summary(bundle: Bundle, left_out: dict[str, str]) -> dict[str, Any]:
     error = bundle.error
     return {
         "cause": bundle.cause,
         "error": None if error is None else {"type": type(error).__qualname__, "message": str(error)[:2000]},
-        "newest_event": newest,
+        "newest_event": msgspec.Raw(bundle.events[-1]) if bundle.events else None,
         "environment": environment(),
         "left_out": left_out,
     }

@@ -9,7 +9,7 @@ from cirron.faults import Faults
 from stormlog.alerts import REARM_SHARE
 from stormlog.history import EventHistory
 from stormlog.ledger import Ledger
-from stormlog.oom.bundle import Bundle, write_bundle
+from stormlog.oom.bundle import EVENTS, Bundle, write_bundle
 from stormlog.oom.causes import is_out_of_memory
 
 MOST = 3  # bundles of a session; a program that lives on after each must not fill the disk
@@ -71,7 +71,7 @@ class OomRecorder:
         return Bundle(
             cause=cause,
             error=error,
-            events=self._history.events(),
+            events=self._history.newest(EVENTS),
             open_phases=self._ledger.open_phases(),
             ledger=self._ledger.totals(),
         )
