@@ -14,6 +14,7 @@ from cirron.faults import Faults
 from cirron.spool.telemetry_event import TelemetryEvent
 from stormlog.alerts import Alert
 from stormlog.collectors import choose
+from stormlog.followed_scopes import Leave, follow, stop_following
 from stormlog.history import EventHistory
 from stormlog.phases.runtime import PhaseHandle, PhaseRecorder
 from stormlog.tracker_settings import checked
@@ -34,6 +35,9 @@ class MemoryTracker:
         oom_dir: where a folder with all that is known is written when memory runs out: when a `MemoryError` or torch's
             `OutOfMemoryError` leaves a phase or the program, or a control group is as full as `critical_share`; at most
             three in a session. None for none.
+        scopes: whether scopes are phases too, while `ci.profile()` is active: those of the hooks and `ci.scope`, not
+            those of `ci.epochs` and `ci.batches`. A phase is a scope in any case. Of several trackers the last one to
+            start gets them.
         job_id: the run; by default, as the next three, what the launcher says (torchrun, Open MPI, Slurm).
         rank: of this process in the run.
         local_rank: likewise on its machine.
@@ -61,6 +65,7 @@ class MemoryTracker:
         critical_share: float = 0.95,
         on_alert: Callable[[Alert], object] | None = None,
         oom_dir: str | os.PathLike[str] | None = ".cirron/oom",
+        scopes: bool = False,
         job_id: str | None = None,
         rank: int | None = None,
         local_rank: int | None = None,
@@ -74,6 +79,7 @@ class MemoryTracker:
             critical_share=critical_share,
             on_alert=on_alert,
             oom_dir=oom_dir,
+            scopes=scopes,
             job_id=job_id,
             rank=rank,
             local_rank=local_rank,
@@ -131,6 +137,8 @@ class MemoryTracker:
             self._recorder.reset()
             session = TrackingSession(self._settings, collector, self._history, self._recorder, self._faults)
             session.begin()
+            if self._settings.scopes:
+                follow(self)
             self._session, self._resumes = session, False
             self._end = weakref.finalize(self, session.end_with_program)
 
@@ -139,6 +147,7 @@ class MemoryTracker:
         with self._lock:
             session, self._session, self._resumes = self._session, None, False
             end, self._end = self._end, None
+            stop_following(self)
         if end is not None and session is not None and end.detach() is not None:
             session.end()
 
@@ -186,6 +195,13 @@ class MemoryTracker:
             "dropped_events": self._history.dropped,
             "faults": self._faults.counts(),
         }
+
+    def _follow(self, name: str) -> Leave | None:
+        """A scope was opened."""
+        if self._resumes:
+            self.start_tracking()
+        session = self._session
+        return None if session is None else session.follow(name)
 
     def _under_way(self, name: str) -> TrackingSession:
         if self._resumes:

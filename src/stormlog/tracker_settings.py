@@ -26,6 +26,7 @@ class TrackerSettings(Struct, frozen=True, kw_only=True):
     critical_share: float
     on_alert: Callable[[Alert], object] | None
     oom_dir: Path | None
+    scopes: bool
     job_id: str | None
     rank: int
     local_rank: int
@@ -41,6 +42,7 @@ def checked(
     critical_share: object,
     on_alert: Any,
     oom_dir: Any,
+    scopes: object,
     job_id: object,
     rank: object,
     local_rank: object,
@@ -61,6 +63,7 @@ def checked(
         critical_share=_share("critical_share", critical_share, at_least=warning),
         on_alert=_callback(on_alert),
         oom_dir=_folder(oom_dir),
+        scopes=_flag("scopes", scopes),
         job_id=_job(job_id, launched),
         rank=_whole("rank", launched.rank if rank is None else rank, 0),
         local_rank=_whole("local_rank", launched.local_rank if local_rank is None else local_rank, 0),
@@ -92,6 +95,12 @@ def _callback(value: Any) -> Callable[[Alert], object] | None:
     if value is not None and not callable(value):
         raise ValueError(f"on_alert={value!r}: accepted are None, and a function that takes an Alert")
     return value  # type: ignore[no-any-return]
+
+
+def _flag(name: str, value: object) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError(f"{name}={value!r}: accepted are True and False")  # noqa: TRY004 - as for the others
+    return value
 
 
 def _folder(value: Any) -> Path | None:

@@ -20,12 +20,13 @@ from cirron.spool.records import MEMORY
 from cirron.spool.telemetry_event import SAMPLE, SCHEMA_VERSION, TelemetryEvent
 from stormlog.alerts import Alarm
 from stormlog.collectors import LIMIT, TRACKER_BYTES, Collector, Reading
+from stormlog.followed_scopes import Leave
 from stormlog.history import EventHistory
 from stormlog.ledger import Ledger
 from stormlog.oom import OomRecorder
 from stormlog.peaks import Crest
 from stormlog.phase_memory import MARKED, PHASE_MEMORY, Entry, difference, phase_memory
-from stormlog.phases.runtime import PhaseBoundary, PhaseHandle, PhaseRecorder, PhaseToken
+from stormlog.phases.runtime import PhaseBoundary, PhaseHandle, PhaseProtocolError, PhaseRecorder, PhaseToken
 from stormlog.plain import plain
 from stormlog.sampler import Sampler
 from stormlog.tracker_settings import TrackerSettings
@@ -90,6 +91,8 @@ class TrackingSession:
         self._ledger = Ledger()
         self._oom = OomRecorder(settings.oom_dir, settings.critical_share, history, self._ledger, faults)
         self.look_at = self._oom.look_at
+        self._opening = threading.local()  # whether a scope is being opened for a phase
+        self._followed: dict[str, tuple[PhaseToken, Entry]] = {}
         self._lock = threading.RLock()
         self._last_allocated_bytes: int | None = None
         self._sampler = Sampler(settings.sampling_interval_ms / 1000, self.sample)
@@ -131,6 +134,29 @@ class TrackingSession:
             ValueError: the name or the metadata cannot be used.
         """
         attributes = _attributes(metadata)
+        token, boundary, entry = self._enter(name, attributes)
+        scope = _recorder.scope(token.name, **(attributes or {}))
+        self._opening.scope = True
+        try:
+            scope.__enter__()
+        finally:
+            self._opening.scope = False
+        return PhaseHandle(
+            scope_id=token.scope_id,
+            name=token.name,
+            path=boundary.path,
+            close_callback=partial(self._leave, OpenPhase(token, entry, scope, id(sys.exception()))),
+        )
+
+    def follow(self, name: str) -> Leave | None:
+        """Enter a phase for a scope that was opened; one that was opened for a phase has it already."""
+        if getattr(self._opening, "scope", False) or not self._is_ours():
+            return None
+        token, _, entry = self._enter(name, None)
+        self._followed[token.scope_id] = token, entry
+        return partial(self._leave_followed, token)
+
+    def _enter(self, name: str, attributes: dict[str, Any] | None) -> tuple[PhaseToken, PhaseBoundary, Entry]:
         taken = self._read(thorough=False)
         token, boundary = self._recorder.enter(
             session_id=self.session_id, rank=self._settings.rank, name=name, attrs=attributes
@@ -138,14 +164,23 @@ class TrackingSession:
         self._add(boundary.event_type, taken, boundary.context, boundary.metadata)
         entry = Entry(taken.position, taken.reading.allocated_bytes, taken.reading.peak_bytes)
         self._ledger.enter(boundary, entry.allocated_bytes)
-        scope = _recorder.scope(token.name, **(attributes or {}))
-        scope.__enter__()
-        return PhaseHandle(
-            scope_id=token.scope_id,
-            name=token.name,
-            path=boundary.path,
-            close_callback=partial(self._leave, OpenPhase(token, entry, scope, id(sys.exception()))),
-        )
+        return token, boundary, entry
+
+    def _leave_followed(self, token: PhaseToken) -> tuple[tuple[str, Any], ...] | None:
+        """Leave the phase of a scope. Scopes may close in any order; those within it are left as phases first."""
+        if not self._is_ours():
+            return None
+        for scope_id in self._recorder.entered_since(token):
+            if scope_id in self._followed:
+                self._exit(*self._followed.pop(scope_id))
+        if token.scope_id not in self._followed:
+            return None
+        try:
+            _, memory = self._exit(*self._followed.pop(token.scope_id))
+        except PhaseProtocolError as error:
+            self._faults.note("scopes", error, "the phase of a scope stays open")
+            return None
+        return tuple((f"{MEMORY}{key}", memory[key]) for key in MARKED if memory[key] is not None)
 
     def _leave(self, phase: OpenPhase) -> PhaseBoundary | None:
         """Leave a phase, with the memory as it is now; one that was open before a fork is the parent's to leave."""
@@ -154,13 +189,17 @@ class TrackingSession:
         error = sys.exception()
         error = None if id(error) == phase.handled else error
         self.look_at(error)  # while the phase is still open
-        taken = self._read(thorough=False)
-        boundary = self._recorder.exit(phase.token)
-        memory = phase_memory(phase.entry, taken.reading, self._crest.since(phase.entry.position))
-        self._ledger.leave(boundary, memory)
+        boundary, memory = self._exit(phase.token, phase.entry)
         _close(phase, memory, error)
-        self._add(boundary.event_type, taken, boundary.context, {**boundary.metadata, PHASE_MEMORY: memory})
         return boundary
+
+    def _exit(self, token: PhaseToken, entry: Entry) -> tuple[PhaseBoundary, dict[str, Any]]:
+        taken = self._read(thorough=False)
+        boundary = self._recorder.exit(token)
+        memory = phase_memory(entry, taken.reading, self._crest.since(entry.position))
+        self._ledger.leave(boundary, memory)
+        self._add(boundary.event_type, taken, boundary.context, {**boundary.metadata, PHASE_MEMORY: memory})
+        return boundary, memory
 
     def _is_ours(self) -> bool:
         return os.getpid() == self._pid

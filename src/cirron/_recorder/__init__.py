@@ -21,6 +21,7 @@ from cirron._recorder.native import (
     scope,
     scope_unless,
     set_default,
+    set_follower,
     set_starter,
 )
 
@@ -45,5 +46,6 @@ __all__ = [
     "scope",
     "scope_unless",
     "set_default",
+    "set_follower",
     "set_starter",
 ]

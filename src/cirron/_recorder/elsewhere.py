@@ -32,6 +32,7 @@ __all__ = [
     "scope",
     "scope_unless",
     "set_default",
+    "set_follower",
     "set_starter",
 ]
 
@@ -165,6 +166,10 @@ def array_stats(address: int, dtype: str, shape: tuple[int, ...], strides: tuple
 
 def set_default(recorder: None) -> None:
     """Nothing: what the main interpreter records into is its own affair."""
+
+
+def set_follower(follower: Any) -> None:
+    """Nothing."""
 
 
 def set_starter(starter: Callable[[], None] | None) -> None:

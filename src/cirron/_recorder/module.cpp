@@ -41,6 +41,7 @@ PyMethodDef g_functions[] = {
     {"innermost", innermost, METH_O, nullptr},
     {"scope_unless", function(scope_unless), METH_FASTCALL, nullptr},
     {"set_default", set_default, METH_O, nullptr},
+    {"set_follower", set_follower, METH_O, nullptr},
     {"set_starter", set_starter, METH_O, nullptr},
     {"arm_starter", arm_starter, METH_NOARGS, nullptr},
     {"call_in_main_thread", call_in_main_thread, METH_O, nullptr},

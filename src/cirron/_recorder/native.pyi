@@ -265,6 +265,15 @@ def set_default(recorder: Recorder | None) -> None:
     Disarms the starter.
     """
 
+def set_follower(
+    follower: Callable[[str], Callable[[], tuple[tuple[str, Any], ...] | None] | None] | None,
+) -> None:
+    """Have a function called whenever `scope` or `scope_unless` opens a scope of the default recorder, with its name.
+
+    It gives None, or what is called when the scope closes: for None, or for names and values of marks that stand for
+    the whole scope. The calls count as the scope's overhead. Their `Exception` is dropped and counted. None for nobody.
+    """
+
 def set_starter(starter: Callable[[], None] | None) -> None:
     """Keep what begins a session on first use, which `arm_starter` or a fork arms.
 

@@ -62,6 +62,13 @@ bool measure(Scope* self, Recorder* recorder) {
     return !Recorder::is_measured(open.frame->name) || begin_reading(recorder, open);
 }
 
+// Likewise.
+bool follow(Scope* self, Recorder* recorder) {
+    OpenFrame& open = self->open;
+    if (self->bound != nullptr || open.recorder() != recorder || open.frame->is_ghost) return true;
+    return open.followed != nullptr || begin_following(open, self->name);
+}
+
 // A function of its own for the room that the attributes take on the stack.
 [[gnu::noinline]] void open_with_attrs(Scope* self, Recorder* recorder, Opening& opening) {
     AttrWriter attrs(recorder->names());
@@ -92,6 +99,7 @@ PyObject* enter(Scope* self) {
         });
         if (!opened) recorder->count_lost_span();
         if (recorder->meter() != nullptr && !measure(self, recorder)) return nullptr;
+        if (g_follower != nullptr && !follow(self, recorder)) return nullptr;
     }
     return Py_NewRef(reinterpret_cast<PyObject*>(self));
 }
@@ -117,11 +125,19 @@ OpenFrame take_frame_to_close(Scope* self) {
     return std::exchange(self->open, {});
 }
 
+// False with an exception set when it has to be passed on.
+bool end_calls(OpenFrame& open, Measures& measures) {
+    if (end_following(open)) [[likely]]
+        return end_reading(open, measures);
+    Py_CLEAR(open.reading);
+    return false;
+}
+
 // False with an exception set when it has to be passed on; the scope is closed all the same.
 bool leave(Scope* self, PyObject* error) {
     OpenFrame open = take_frame_to_close(self);
     Measures measures;
-    bool goes_on = end_reading(open, measures);
+    bool goes_on = end_calls(open, measures);
     Recorder* recorder = open.recorder();
     if (recorder == nullptr) return goes_on;
     // A generator that is closed early has not failed.
@@ -196,7 +212,7 @@ PyObject* scope_cancel(PyObject* object, PyObject*) {
     if (self->open.frame->used_as_parent) Py_RETURN_FALSE;
     OpenFrame open = std::exchange(self->open, {});
     Measures measures;
-    bool goes_on = end_reading(open, measures);
+    bool goes_on = end_calls(open, measures);
     if (measures.gpu_time != 0) recorder->deferred().forget(measures.gpu_time);
     if (open.recorder() != nullptr) guarded(recorder, "scope cancel", [&] { recorder->cancel(open.frame); });
     if (!goes_on) return nullptr;

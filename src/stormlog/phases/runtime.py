@@ -229,6 +229,15 @@ class PhaseRecorder:
             del stacks[key]
         return _boundary(phase, phase.facts, PHASE_EXIT, "exit", next(self._sequence))
 
+    def entered_since(self, token: PhaseToken) -> tuple[str, ...]:
+        """The ids of the phases that were entered here after one and are open yet, the innermost first.
+
+        None are where the phase itself is not open here.
+        """
+        stack = self._owners.here().get((token.session_id, token.rank), [])
+        ids = [phase.scope_id for phase in stack]
+        return tuple(reversed(ids[ids.index(token.scope_id) + 1 :])) if token.scope_id in ids else ()
+
     def exit_phase(self, *, session_id: str, rank: int, scope_id: str, thread_id: int) -> PhaseBoundary:
         """Leave a phase by its id.
 
