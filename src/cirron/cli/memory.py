@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from cirron.cli.memory_report import report_command
+from cirron.cli.memory_watch import watch_command
 
 
 @click.group(
@@ -14,6 +15,7 @@ from cirron.cli.memory_report import report_command
     \b
     python train.py         # a program with ci.profile() and a stormlog.MemoryTracker in it
     cirron memory report    # which phase kept memory, and what was needed at most
+    cirron memory watch -- python any.py
     """,
 )
 def memory() -> None:
@@ -21,3 +23,4 @@ def memory() -> None:
 
 
 memory.add_command(report_command)
+memory.add_command(watch_command)
