@@ -72,3 +72,10 @@ def test_fails_where_there_is_no_spool():
     ran = cirron("memory", "report", "--dir", "nowhere")
     assert ran.code == 1
     assert "no spool at nowhere" in ran.err
+
+
+def test_draws_a_picture(tmp_path):
+    record()
+    ran = cirron("memory", "report", "--plot", "memory.svg")
+    assert (ran.code, ran.err) == (0, "Wrote memory.svg\n")
+    assert "<title>forward</title>" in (tmp_path / "memory.svg").read_text()

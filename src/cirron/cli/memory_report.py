@@ -16,6 +16,7 @@ from cirron.cli.table import Column, print_line, print_table
 from cirron.tree import units
 
 if TYPE_CHECKING:
+    from cirron.spool.telemetry_event import TelemetryEvent
     from stormlog.analysis import Abstention, Finding, PhaseRow, Report
 
 DEFAULT = Path(".cirron")
@@ -37,6 +38,7 @@ _COLUMNS = (
     \b
     cirron memory report
     cirron memory report --dir runs/42 --json | jq .findings
+    cirron memory report --plot memory.svg
     """,
 )
 @click.option(
@@ -48,7 +50,13 @@ _COLUMNS = (
     help="A spool, a .cirron folder or one that holds it. [default: ./.cirron]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
-def report_command(directory: Path, as_json: bool) -> None:
+@click.option(
+    "--plot",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Draw the memory of the newest session over time, with its phases, as an SVG picture.",
+)
+def report_command(directory: Path, as_json: bool, plot: Path | None) -> None:
     """Tell which phases kept memory at each repetition, which needed much within only, and what cannot be told.
 
     Reads what a stormlog.MemoryTracker recorded while ci.profile() was active, of all sessions in the spool. Each
@@ -67,6 +75,21 @@ def report_command(directory: Path, as_json: bool) -> None:
         say(f"No memory is recorded in {directory}: use stormlog.MemoryTracker while ci.profile() is active")
     else:
         print_report(report)
+    if plot is not None and events:
+        _draw(events, plot)
+
+
+def _draw(events: Sequence[TelemetryEvent], path: Path) -> None:
+    from stormlog.plot import svg
+
+    newest = events[-1].session_id, events[-1].rank
+    try:
+        picture = svg(event for event in events if (event.session_id, event.rank) == newest)
+    except ValueError as error:
+        say(f"No picture was drawn: {error}")
+        return
+    path.write_text(picture, encoding="utf-8")
+    say(f"Wrote {path}")
 
 
 def print_report(report: Report) -> None:
