@@ -9,7 +9,7 @@ from cirron.spool.telemetry_event import TelemetryEvent
 from stormlog.analysis.findings import Abstention, Finding, PhaseRow, Report
 from stormlog.analysis.gaps import gaps
 from stormlog.analysis.growth import growth
-from stormlog.analysis.passes import Pass, Path, overlap, passes
+from stormlog.analysis.passes import Pass, Path, heap, overlap, passes
 from stormlog.analysis.transient import transient_peaks
 from stormlog.phases.replay import PhaseReplay, ReplayedPhase
 
@@ -39,7 +39,11 @@ def analyze(events: Iterable[TelemetryEvent]) -> Report:
     for key, readings in of_session.items():
         by_path = passes(phases_of[key])
         rows += _rows(phases_of[key], by_path)
-        said += [*growth(by_path, overlap(phases_of[key])), *transient_peaks(by_path), *gaps(readings)]
+        said += [
+            *growth(by_path, passes(phases_of[key], heap), overlap(phases_of[key])),
+            *transient_peaks(by_path),
+            *gaps(readings),
+        ]
     findings = [each for each in said if isinstance(each, Finding)]
     findings.sort(key=lambda finding: (_ORDER.index(finding.kind), -finding.value_bytes))
     return Report(

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import msgspec
 from msgspec import Struct
 
 from cirron.spool.telemetry_event import TelemetryEvent
-from stormlog.collectors import ANONYMOUS_BYTES, TRACKER_BYTES
+from stormlog.collectors import ANONYMOUS_BYTES, HEAP_BYTES, TRACKER_BYTES
 from stormlog.phase_memory import PHASE_MEMORY
 from stormlog.phases.replay import ReplayedPhase
 
 Path = tuple[str, ...]
+Kept = Callable[[TelemetryEvent], int | None]
 
 
 class _Known(Struct):
@@ -34,7 +35,7 @@ class Pass(Struct):
         exit_bytes: when it was left.
         peak_bytes: the highest in between.
         peak_source: how that is known.
-        kept_bytes: what belongs to the program's own objects when it was left; see `_kept`.
+        kept_bytes: what belongs to the program's own objects when it was left.
         growth_bytes: by how much that is more than when it was entered.
         inner_growth_bytes: what phases directly within it grew.
         inner_peak_bytes: the highest of these.
@@ -61,9 +62,15 @@ class Pass(Struct):
         return self.peak_bytes - max(self.entry_bytes, self.exit_bytes, self.inner_peak_bytes)
 
 
-def passes(phases: Iterable[ReplayedPhase]) -> dict[Path, list[Pass]]:
-    """The passes of one session by path, in the order of their ends; those not known at both ends are left out."""
-    by_id = {phase.scope_id: each for phase in phases if (each := _pass(phase)) is not None}
+def passes(phases: Iterable[ReplayedPhase], kept: Kept | None = None) -> dict[Path, list[Pass]]:
+    """The passes of one session by path, in the order of their ends; those not known at both ends are left out.
+
+    Args:
+        phases: of one session.
+        kept: what tells from a reading how much the program keeps; None for `resident`.
+    """
+    kept = kept or resident
+    by_id = {phase.scope_id: each for phase in phases if (each := _pass(phase, kept)) is not None}
     by_path: defaultdict[Path, list[Pass]] = defaultdict(list)
     for each in by_id.values():
         by_path[each.phase.path].append(each)
@@ -87,14 +94,16 @@ def overlap(phases: Iterable[ReplayedPhase]) -> bool:
     return False
 
 
-def _pass(phase: ReplayedPhase) -> Pass | None:
+def _pass(phase: ReplayedPhase, kept: Kept) -> Pass | None:
     if phase.enter is None or phase.exit is None:
         return None
     try:
         known = msgspec.convert(phase.exit.metadata.get(PHASE_MEMORY), _Known)
     except msgspec.ValidationError:  # a reading failed at one of the ends
         return None
-    before_bytes, after_bytes = _kept(phase.enter, known.entry_bytes), _kept(phase.exit, known.exit_bytes)
+    before_bytes, after_bytes = kept(phase.enter), kept(phase.exit)
+    if before_bytes is None or after_bytes is None:
+        return None
     return Pass(
         phase=phase,
         entry_bytes=known.entry_bytes,
@@ -106,10 +115,18 @@ def _pass(phase: ReplayedPhase) -> Pass | None:
     )
 
 
-def _kept(event: TelemetryEvent, allocated_bytes: int) -> int:
+def resident(event: TelemetryEvent) -> int | None:
     """Without pages of files, which the kernel takes back as it likes, and without what the tracker itself holds."""
-    anonymous = event.metadata.get(ANONYMOUS_BYTES, allocated_bytes)
+    return _without_tracker(event, event.metadata.get(ANONYMOUS_BYTES, event.allocator_allocated_bytes))
+
+
+def heap(event: TelemetryEvent) -> int | None:
+    """What the C library has handed out; None on a device, whose allocator counts itself, and where it is unknown."""
+    return _without_tracker(event, event.metadata.get(HEAP_BYTES))
+
+
+def _without_tracker(event: TelemetryEvent, count_bytes: object) -> int | None:
     of_tracker = event.metadata.get(TRACKER_BYTES, 0)
-    if not isinstance(anonymous, int) or not isinstance(of_tracker, int):
-        return allocated_bytes
-    return anonymous - of_tracker
+    if not isinstance(count_bytes, int) or not isinstance(of_tracker, int):
+        return None
+    return count_bytes - of_tracker

@@ -1,6 +1,15 @@
 """Reading memory: one class per kind of device."""
 
 from stormlog.collectors.choose import DEVICES, choose
-from stormlog.collectors.reading import ANONYMOUS_BYTES, LIMIT, TRACKER_BYTES, Collector, Reading
+from stormlog.collectors.reading import ANONYMOUS_BYTES, HEAP_BYTES, LIMIT, TRACKER_BYTES, Collector, Reading
 
-__all__ = ["ANONYMOUS_BYTES", "DEVICES", "LIMIT", "TRACKER_BYTES", "Collector", "Reading", "choose"]
+__all__ = [
+    "ANONYMOUS_BYTES",
+    "DEVICES",
+    "HEAP_BYTES",
+    "LIMIT",
+    "TRACKER_BYTES",
+    "Collector",
+    "Reading",
+    "choose",
+]

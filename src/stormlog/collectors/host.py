@@ -11,7 +11,8 @@ from typing import Any
 import psutil
 
 from stormlog.collectors.cgroup import limited_groups
-from stormlog.collectors.reading import ANONYMOUS_BYTES, LIMIT, Reading
+from stormlog.collectors.heap import heap_reader
+from stormlog.collectors.reading import ANONYMOUS_BYTES, HEAP_BYTES, LIMIT, Reading
 
 STATUS = "/proc/self/status"
 MEMINFO = "/proc/meminfo"
@@ -32,6 +33,7 @@ class HostCollector:
         total_bytes, _ = _machine_bytes()
         self._groups = limited_groups(total_bytes)
         self._uss = UniqueSetSize()
+        self._heap = heap_reader()
 
     def read(self, thorough: bool) -> Reading:
         """The memory now, and if `thorough` now and then also what the process shares with no other."""
@@ -39,6 +41,8 @@ class HostCollector:
         facts: dict[str, Any] = {"rss_bytes": resident_bytes, "peak_rss_bytes": peak_bytes}
         if anonymous_bytes is not None:
             facts[ANONYMOUS_BYTES] = anonymous_bytes
+        if self._heap is not None:
+            facts[HEAP_BYTES] = self._heap()
         if thorough and (uss_bytes := self._uss.read()) is not None:
             facts["uss_bytes"] = uss_bytes
         used_bytes, total_bytes, problem = self._device(facts)

@@ -11,6 +11,7 @@ LIMIT = "cgroup_limit_bytes"  # the fact that is there where a control group lim
 ANONYMOUS_BYTES = (
     "anonymous_bytes"  # of the resident size what belongs to no file; the journal does, and data sets may
 )
+HEAP_BYTES = "heap_bytes"  # what the C library has handed out; small objects of Python are not among it
 TRACKER_BYTES = "tracker_bytes"  # of that, what the tracker's own history takes
 
 
