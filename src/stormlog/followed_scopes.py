@@ -11,7 +11,7 @@ from cirron._recorder import set_follower
 if TYPE_CHECKING:
     from stormlog.tracker import MemoryTracker
 
-Leave = Callable[[], tuple[tuple[str, Any], ...] | None]
+Leave = Callable[[bool], tuple[tuple[str, Any], ...] | None]
 
 _follower: weakref.ref[MemoryTracker] | None = None
 

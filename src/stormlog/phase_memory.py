@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from stormlog.collectors import Reading
 
+CANCELLED = "scope_cancelled"  # a key of an exit's metadata: what was taken for a phase is none
 PHASE_MEMORY = "phase_memory"  # the key of an exit's metadata
 MARKED = ("growth_bytes", "peak_bytes", "entry_bytes", "exit_bytes")  # of it, what the phase's scope is told
 HIGH_WATER = "high_water"  # the peak is exact: it is the highest that the process ever held

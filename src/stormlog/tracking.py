@@ -10,6 +10,7 @@ import time
 import uuid
 from collections.abc import Mapping
 from functools import partial
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import msgspec
@@ -25,11 +26,13 @@ from stormlog.history import EventHistory
 from stormlog.ledger import Ledger
 from stormlog.oom import OomRecorder
 from stormlog.peaks import Crest
-from stormlog.phase_memory import MARKED, PHASE_MEMORY, Entry, difference, phase_memory
+from stormlog.phase_memory import CANCELLED, MARKED, PHASE_MEMORY, Entry, difference, phase_memory
 from stormlog.phases.runtime import PhaseBoundary, PhaseHandle, PhaseProtocolError, PhaseRecorder, PhaseToken
 from stormlog.plain import plain
 from stormlog.sampler import Sampler
 from stormlog.tracker_settings import TrackerSettings
+
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 _encode = msgspec.json.Encoder().encode
 
@@ -166,8 +169,11 @@ class TrackingSession:
         self._ledger.enter(boundary, entry.allocated_bytes)
         return token, boundary, entry
 
-    def _leave_followed(self, token: PhaseToken) -> tuple[tuple[str, Any], ...] | None:
-        """Leave the phase of a scope. Scopes may close in any order; those within it are left as phases first."""
+    def _leave_followed(self, token: PhaseToken, is_cancelled: bool) -> tuple[tuple[str, Any], ...] | None:
+        """Leave the phase of a scope. Scopes may close in any order; those within it are left as phases first.
+
+        A hook may find that the scope never was one, as with a step whose batch does not come; then the exit says so.
+        """
         if not self._is_ours():
             return None
         for scope_id in self._recorder.entered_since(token):
@@ -176,7 +182,8 @@ class TrackingSession:
         if token.scope_id not in self._followed:
             return None
         try:
-            _, memory = self._exit(*self._followed.pop(token.scope_id))
+            more = {CANCELLED: True} if is_cancelled else {}
+            _, memory = self._exit(*self._followed.pop(token.scope_id), more)
         except PhaseProtocolError as error:
             self._faults.note("scopes", error, "the phase of a scope stays open")
             return None
@@ -193,12 +200,15 @@ class TrackingSession:
         _close(phase, memory, error)
         return boundary
 
-    def _exit(self, token: PhaseToken, entry: Entry) -> tuple[PhaseBoundary, dict[str, Any]]:
+    def _exit(
+        self, token: PhaseToken, entry: Entry, more: Mapping[str, Any] = NOTHING
+    ) -> tuple[PhaseBoundary, dict[str, Any]]:
         taken = self._read(thorough=False)
         boundary = self._recorder.exit(token)
         memory = phase_memory(entry, taken.reading, self._crest.since(entry.position))
         self._ledger.leave(boundary, memory)
-        self._add(boundary.event_type, taken, boundary.context, {**boundary.metadata, PHASE_MEMORY: memory})
+        metadata = {**boundary.metadata, PHASE_MEMORY: memory, **more}
+        self._add(boundary.event_type, taken, boundary.context, metadata)
         return boundary, memory
 
     def _is_ours(self) -> bool:

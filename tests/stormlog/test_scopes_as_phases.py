@@ -7,6 +7,7 @@ import pytest
 import cirron as ci
 from cirron.spool import read
 from stormlog import MemoryTracker
+from stormlog.analysis import analyze
 from stormlog.phases.replay import PhaseReplay
 from support.memory_devices import MB
 from support.programs import run_program
@@ -86,6 +87,14 @@ def test_tasks_that_take_turns_have_phases_of_their_own(tracker):
 
     asyncio.run(both())
     assert sorted(paths(tracker)) == ["a", "a / inner", "b", "b / inner"]
+
+
+def test_a_scope_that_is_taken_back_leaves_no_marks_and_says_so(tracker):
+    with ci.scope("step") as step:
+        assert step._cancel()
+    (leaving,) = [event for event in tracker.events() if event.event_type == "phase_exit"]
+    assert leaving.metadata["scope_cancelled"] is True
+    assert (analyze(tracker.events()).phases[0].count, grown_mb()) == (0, {})
 
 
 def test_an_exception_passes_on(tracker):

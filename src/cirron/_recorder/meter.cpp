@@ -100,14 +100,14 @@ bool begin_following(OpenFrame& open, PyObject* name) {
     return true;
 }
 
-bool end_following(OpenFrame& open) {
+bool end_following(OpenFrame& open, bool is_cancelled) {
     if (open.followed == nullptr) [[likely]]
         return true;
     uint64_t began = now_ticks();
     PyObject* followed = std::exchange(open.followed, nullptr);
-    PyObject* summaries = PyObject_CallNoArgs(followed);
+    PyObject* summaries = PyObject_CallOneArg(followed, is_cancelled ? Py_True : Py_False);
     Py_DECREF(followed);
-    bool is_written = summaries != nullptr && write_summaries(open, summaries);
+    bool is_written = summaries != nullptr && (is_cancelled || write_summaries(open, summaries));
     Py_XDECREF(summaries);
     note_overhead(open, began);
     return is_written || drop_fault(open, "follower");

@@ -14,6 +14,7 @@ T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
 Reading: TypeAlias = Callable[[], tuple[int | None, Deferred | None]]
 Meter: TypeAlias = Callable[[], Reading | None]
+Follower: TypeAlias = Callable[[str], Callable[[bool], tuple[tuple[str, Any], ...] | None] | None]
 
 @final
 class Scope:
@@ -265,13 +266,12 @@ def set_default(recorder: Recorder | None) -> None:
     Disarms the starter.
     """
 
-def set_follower(
-    follower: Callable[[str], Callable[[], tuple[tuple[str, Any], ...] | None] | None] | None,
-) -> None:
+def set_follower(follower: Follower | None) -> None:
     """Have a function called whenever `scope` or `scope_unless` opens a scope of the default recorder, with its name.
 
-    It gives None, or what is called when the scope closes: for None, or for names and values of marks that stand for
-    the whole scope. The calls count as the scope's overhead. Their `Exception` is dropped and counted. None for nobody.
+    It gives None, or what is called when the scope closes, with whether it is as if it had never been open: for None,
+    or for names and values of marks that stand for the whole scope. The calls count as the scope's overhead. Their
+    `Exception` is dropped and counted. None for nobody.
     """
 
 def set_starter(starter: Callable[[], None] | None) -> None:

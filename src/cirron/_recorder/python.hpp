@@ -105,7 +105,7 @@ bool end_reading(OpenFrame& open, Measures& measures);
 extern PyObject* g_follower;
 // The same for the follower, which there is, as for the meter.
 bool begin_following(OpenFrame& open, PyObject* name);
-bool end_following(OpenFrame& open);
+bool end_following(OpenFrame& open, bool is_cancelled);
 PyObject* set_follower(PyObject* module, PyObject* follower);
 
 // The types and functions, by file. Each init returns -1 with an exception set when it fails.

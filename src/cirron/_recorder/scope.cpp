@@ -126,8 +126,8 @@ OpenFrame take_frame_to_close(Scope* self) {
 }
 
 // False with an exception set when it has to be passed on.
-bool end_calls(OpenFrame& open, Measures& measures) {
-    if (end_following(open)) [[likely]]
+bool end_calls(OpenFrame& open, Measures& measures, bool is_cancelled = false) {
+    if (end_following(open, is_cancelled)) [[likely]]
         return end_reading(open, measures);
     Py_CLEAR(open.reading);
     return false;
@@ -212,7 +212,7 @@ PyObject* scope_cancel(PyObject* object, PyObject*) {
     if (self->open.frame->used_as_parent) Py_RETURN_FALSE;
     OpenFrame open = std::exchange(self->open, {});
     Measures measures;
-    bool goes_on = end_calls(open, measures);
+    bool goes_on = end_calls(open, measures, true);
     if (measures.gpu_time != 0) recorder->deferred().forget(measures.gpu_time);
     if (open.recorder() != nullptr) guarded(recorder, "scope cancel", [&] { recorder->cancel(open.frame); });
     if (!goes_on) return nullptr;

@@ -9,7 +9,7 @@ from cirron.spool.telemetry_event import TelemetryEvent
 from stormlog.analysis.findings import Abstention, Finding, PhaseRow, Report
 from stormlog.analysis.gaps import gaps
 from stormlog.analysis.growth import growth
-from stormlog.analysis.passes import Pass, Path, heap, overlap, passes
+from stormlog.analysis.passes import Pass, Path, heap, is_cancelled, overlap, passes
 from stormlog.analysis.transient import transient_peaks
 from stormlog.phases.replay import PhaseReplay, ReplayedPhase
 
@@ -55,7 +55,7 @@ def _rows(phases: Sequence[ReplayedPhase], by_path: dict[Path, list[Pass]]) -> l
     """One for each path, in the order in which they began."""
     counts: dict[Path, int] = {}
     for phase in phases:
-        counts[phase.path] = counts.get(phase.path, 0) + (phase.exit is not None)
+        counts[phase.path] = counts.get(phase.path, 0) + (phase.exit is not None and not is_cancelled(phase))
     return [_row(phases[0], path, count, by_path.get(path, [])) for path, count in counts.items()]
 
 

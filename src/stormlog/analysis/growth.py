@@ -8,8 +8,9 @@ other, and if nothing that shrinks is left, what still grows is what is kept. El
 and those within it that grow are its suspects.
 
 On the host the resident memory grows where fresh pages are needed first, which may be a phase that frees all it takes,
-after another one has kept what was free. So there the heap tells whose it is, wherever it rises as the resident memory
-does.
+after another one has kept what was free. So there the heap tells whose it is, where it rises too. What it rises by may
+be less: small objects of Python are not in it, and what it cannot give back for the gaps between kept objects is not
+either. Then it tells whose it is, and the resident memory how much.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ WARM_UP = 0.2  # of the repetitions, and two at least: allocators and caches fil
 LEAST_RISE_BYTES = 1 << 20  # in all; less is the page here and there that any process gains
 _TOO_MUCH = 1.5  # slopes that differ by more are not the same
 _FAIR_PART = 0.1  # of what is kept in all; a phase that grows or shrinks by less does not matter
+_TELLING = 0.05  # of the resident memory's slope; a heap that rises by less tells nothing of it
 _SAME = 0.05  # what grows and what shrinks by so nearly the same explain each other
 
 
@@ -38,13 +40,15 @@ class Grown(Struct, frozen=True):
     """A path whose level rises steadily.
 
     Args:
-        level: the trend of the memory at its ends.
+        resident: the trend of the memory at its ends.
+        level: the same of what it is told from whose that is: the heap, or the same again.
         own: the trend of what it grew itself, all repetitions so far together.
         whole: the same with the phases within it.
         told_by: what these were told from.
     """
 
     path: Path
+    resident: Trend
     level: Trend
     own: Trend
     whole: Trend
@@ -110,19 +114,21 @@ def _grown(path: Path, settled: Sequence[Pass], in_heap: Sequence[Pass]) -> Grow
     if not level.is_rise or level.rise < LEAST_RISE_BYTES:
         return None
     heap_level = trend([each.kept_bytes for each in in_heap]) if len(in_heap) >= LEAST else None
-    if heap_level is not None and heap_level.is_rise and _is_about(heap_level, level):
-        return _shared_out(path, heap_level, in_heap, "heap")
-    return _shared_out(path, level, settled, "resident memory" if heap_level is not None else "allocator")
+    if heap_level is None:
+        return _shared_out(path, level, level, settled, "allocator")
+    if heap_level.is_rise and heap_level.slope >= _TELLING * level.slope:
+        return _shared_out(path, level, heap_level, in_heap, "heap")
+    return _shared_out(path, level, level, settled, "resident memory")
 
 
 def _is_about(one: Trend, other: Trend) -> bool:
     return 1 / _TOO_MUCH <= one.slope / other.slope <= _TOO_MUCH
 
 
-def _shared_out(path: Path, level: Trend, settled: Sequence[Pass], told_by: str) -> Grown:
+def _shared_out(path: Path, resident: Trend, level: Trend, settled: Sequence[Pass], told_by: str) -> Grown:
     own = trend(list(accumulate(each.own_growth_bytes for each in settled)))
     whole = trend(list(accumulate(each.growth_bytes for each in settled)))
-    return Grown(path, level, own, whole, told_by)
+    return Grown(path, resident, level, own, whole, told_by)
 
 
 def _blamed(grown: list[Grown], by_path: dict[Path, list[Pass]]) -> Iterator[Finding | Abstention]:
@@ -188,15 +194,17 @@ def _suspects(around: Grown, grown: list[Grown]) -> list[str]:
 
 def _finding(each: Grown, by_path: dict[Path, list[Pass]], kept: Trend, suspects: list[str]) -> Finding:
     of_path = by_path[each.path]
-    says = f"{PATH_SEPARATOR.join(each.path)} keeps {units.size(round(kept.slope))} at each repetition"
+    scale = 1.0 if _is_about(each.level, each.resident) else each.resident.slope / each.level.slope
+    value_bytes = round(scale * kept.slope)
+    says = f"{PATH_SEPARATOR.join(each.path)} keeps {units.size(value_bytes)} at each repetition"
     if suspects:
         says += f"; suspects within it: {', '.join(suspects)}, whose memory others give back in part"
     evidence: dict[str, Any] = {
         "repetitions": len(of_path),
         "after_warm_up": kept.points,
         "kept_bytes_per_repetition": [round(kept.low), round(kept.slope), round(kept.high)],
-        "level_rise_bytes": round(each.level.rise),
-        "level_scatter_bytes": round(each.level.scatter),
+        "resident_rise_bytes": round(each.resident.rise),
+        "resident_scatter_bytes": round(each.resident.scatter),
         "first_exit_bytes": of_path[0].exit_bytes,
         "last_exit_bytes": of_path[-1].exit_bytes,
         "told_by": each.told_by,
@@ -208,14 +216,14 @@ def _finding(each: Grown, by_path: dict[Path, list[Pass]], kept: Trend, suspects
         session_id=phase.session_id,
         rank=phase.rank,
         path=each.path,
-        value_bytes=round(kept.slope),
+        value_bytes=value_bytes,
         says=says,
         evidence=evidence,
     )
 
 
 def _rises(each: Grown) -> str:
-    return f"the memory rises by {units.size(round(each.level.slope))} at each repetition"
+    return f"the memory rises by {units.size(round(each.resident.slope))} at each repetition"
 
 
 def _abstain(of_path: Sequence[Pass], reason: str) -> Abstention:

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from cirron.spool.telemetry_event import TelemetryEvent
 from stormlog.collectors import ANONYMOUS_BYTES, HEAP_BYTES, TRACKER_BYTES
-from stormlog.phase_memory import PHASE_MEMORY
+from stormlog.phase_memory import CANCELLED, PHASE_MEMORY
 from stormlog.phases.replay import ReplayedPhase
 
 Path = tuple[str, ...]
@@ -95,7 +95,7 @@ def overlap(phases: Iterable[ReplayedPhase]) -> bool:
 
 
 def _pass(phase: ReplayedPhase, kept: Kept) -> Pass | None:
-    if phase.enter is None or phase.exit is None:
+    if phase.enter is None or phase.exit is None or is_cancelled(phase):
         return None
     try:
         known = msgspec.convert(phase.exit.metadata.get(PHASE_MEMORY), _Known)
@@ -113,6 +113,11 @@ def _pass(phase: ReplayedPhase, kept: Kept) -> Pass | None:
         kept_bytes=after_bytes,
         growth_bytes=after_bytes - before_bytes,
     )
+
+
+def is_cancelled(phase: ReplayedPhase) -> bool:
+    """Whether it was the phase of a scope that a hook has taken back."""
+    return phase.exit is not None and CANCELLED in phase.exit.metadata
 
 
 def resident(event: TelemetryEvent) -> int | None:
