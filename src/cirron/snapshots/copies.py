@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
 SAMPLE_ELEMENTS = 1024
@@ -35,7 +36,7 @@ def sample(tensor: Tensor, count: int = SAMPLE_ELEMENTS) -> Tensor:
     size = tensor.numel()
     if size <= count:
         return tensor.reshape(-1)
-    places = _places(size, count).to(tensor.device)
+    places = _places(size, count, tensor.device)
     try:
         return torch.take(tensor, places)
     except (RuntimeError, NotImplementedError):  # types with little more than storage, such as uint16
@@ -43,7 +44,7 @@ def sample(tensor: Tensor, count: int = SAMPLE_ELEMENTS) -> Tensor:
 
 
 @lru_cache(maxsize=64)
-def _places(size: int, count: int) -> Tensor:
+def _places(size: int, count: int, device: torch.device) -> Tensor:
     import torch
 
-    return torch.arange(count, device="cpu") * size // count
+    return torch.arange(count, device=device) * size // count

@@ -11,6 +11,8 @@ from cirron.snapshots.subjects import Subject
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from cirron.snapshots.on_devices import OnDevices
+
 State = tuple[int, int, int]  # what changes when a tensor does
 
 
@@ -19,14 +21,16 @@ class Gradients:
 
     Args:
         divisor: what a parameter's gradient is multiplied by at the moment.
+        on_devices: as for `look_at`.
 
     Attributes:
         mode: of the looks, as for `look_at`.
     """
 
-    def __init__(self, divisor: Callable[[Tensor], float]) -> None:
+    def __init__(self, divisor: Callable[[Tensor], float], on_devices: OnDevices) -> None:
         self.mode = STATS
         self._divisor = divisor
+        self._on_devices = on_devices
         self._kept: dict[str, tuple[State | None, Look]] = {}
 
     def keep(self, subjects: Iterable[Subject], only: Container[int] | None) -> list[tuple[Subject, Look]]:
@@ -59,7 +63,7 @@ class Gradients:
         before = self._kept.get(subject.name)
         if before is not None and state is not None and before[0] == state:
             return before[1]
-        look = look_at(gradient, self.mode, self._divisor(subject.tensor))
+        look = look_at(gradient, self._on_devices, self.mode, self._divisor(subject.tensor))
         self._kept[subject.name] = state, look
         return look
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from cirron.snapshots.copies import copy_of
-from cirron.snapshots.device_statistics import torch_statistics
 from cirron.snapshots.statistics import (
     READ_IN_PLACE,
     Unreadable,
@@ -22,6 +22,9 @@ from cirron.spool.records import Stats
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from cirron._recorder.native import Statistics
+    from cirron.snapshots.on_devices import OnDevices
+
 STATS = "stats"
 
 ATTR_NONFINITE = "nonfinite"
@@ -32,6 +35,7 @@ ATTR_SHARD = "shard"
 ATTR_OF = "of"
 ATTR_UNSCALED = "unscaled"
 
+_READ_IN_HOST_MEMORY = ("cpu", "mps")  # the latter has no float64, and is the same memory
 _WRITABLE = READ_IN_PLACE - {"complex128"}  # which safetensors does not know
 
 
@@ -54,11 +58,13 @@ class Look:
     values: Tensor | None = None
 
 
-def look_at(tensor: Tensor, mode: str = STATS, divisor: float = 1.0) -> Look:
+def look_at(tensor: Tensor, on_devices: OnDevices, mode: str = STATS, divisor: float = 1.0) -> Look:
     """What the tensor looks like; never raises for want of elements to read.
 
     Args:
         tensor: it stays as it is.
+        on_devices: is asked for the statistics of a tensor that is not in host memory: the look is complete when they
+            are fetched.
         mode: `sampled` and `full` copy values besides.
         divisor: what the elements are multiplied by, as gradients are by a scaler, and what is to be undone here.
     """
@@ -67,7 +73,7 @@ def look_at(tensor: Tensor, mode: str = STATS, divisor: float = 1.0) -> Look:
     except Exception as error:  # noqa: BLE001 - a lazy parameter has no shape yet, and says so in its own way
         return Look([], "unknown", attrs={ATTR_UNREADABLE: type(error).__name__})
     try:
-        _fill_in(look, tensor, mode, divisor)
+        _fill_in(look, tensor, on_devices, mode, divisor)
     except Unreadable as reason:
         look.attrs[ATTR_UNREADABLE] = str(reason)
     except Exception as error:  # noqa: BLE001 - fake and functional tensors, and those of other libraries
@@ -86,20 +92,36 @@ def local_part(tensor: Tensor) -> Tensor:
     return local
 
 
-def _fill_in(look: Look, tensor: Tensor, mode: str, divisor: float) -> None:
+def _fill_in(look: Look, tensor: Tensor, on_devices: OnDevices, mode: str, divisor: float) -> None:
     local = _strided(_shard(tensor.detach(), look.attrs), look.attrs)
     require_memory(local)
-    in_place = local.device.type == "cpu" and dtype_name(local) in READ_IN_PLACE
-    found = host_statistics(local) if in_place else torch_statistics(local)
-    look.stats = to_record(divided(found, divisor))
-    if found[1] > 0:
-        look.attrs[ATTR_NONFINITE] = found[1]
     if local.is_complex():
         look.attrs[ATTR_OF] = "magnitudes"
     if divisor != 1:
         look.attrs[ATTR_UNSCALED] = divisor
+    if local.device.type in _READ_IN_HOST_MEMORY:
+        _tell(look, divisor, host_statistics(_readable(local)))
+    else:
+        on_devices.ask(local, partial(_tell, look, divisor))
     if mode != STATS:
         _copy(look, local, mode, divisor)
+
+
+def _readable(local: Tensor) -> Tensor:
+    """In host memory, of a type that the core knows; small floats become larger ones."""
+    import torch
+
+    in_host_memory = local.cpu()
+    return in_host_memory if dtype_name(local) in READ_IN_PLACE else in_host_memory.to(torch.float32)
+
+
+def _tell(look: Look, divisor: float, found: Statistics | Exception) -> None:
+    if isinstance(found, Exception):
+        look.attrs[ATTR_UNREADABLE] = f"{look.dtype}: {type(found).__name__}"
+        return
+    look.stats = to_record(divided(found, divisor))
+    if found[1] > 0:
+        look.attrs[ATTR_NONFINITE] = found[1]
 
 
 def _copy(look: Look, local: Tensor, mode: str, divisor: float) -> None:

@@ -13,6 +13,7 @@ from cirron.faults import Faults
 from cirron.snapshots.gradients import Gradients, State, state_of
 from cirron.snapshots.looks import STATS, Look, look_at
 from cirron.snapshots.movement import Movement
+from cirron.snapshots.on_devices import OnDevices
 from cirron.snapshots.subjects import Subject, subjects
 from cirron.snapshots.summary import GRAD_NORM, UPDATE_RATIO, FirstNonfinite, global_norm
 from cirron.snapshots.value_files import ATTR_SKIPPED, GRADIENTS, TOO_SLOW, WEIGHTS, Entry, Lot
@@ -64,7 +65,8 @@ class Taking:
         self._mode = self._mode_now = mode
         self._files = files
         self._frozen: dict[str, State] = {}
-        self._gradients = Gradients(self._divisor)
+        self._on_devices = OnDevices()
+        self._gradients = Gradients(self._divisor, self._on_devices)
         self._divided_by: dict[int, float] = {}
         self._movement = Movement()
         self._nonfinite_gradient = FirstNonfinite()
@@ -86,6 +88,7 @@ class Taking:
         try:
             self._prepare()
             seen = self._gradients.keep(self._subjects(), only)
+            self._on_devices.fetch()
             self._nonfinite_gradient.see(_gradients(seen), self._recorder.mark)
         except Exception as error:  # noqa: BLE001 - as above
             self._faults.note(PLACE, error, "the gradients of this step were not looked at")
@@ -108,6 +111,7 @@ class Taking:
         gradients = [(each, look) for each in there if (look := self._gradients.look(each)) is not None]
         weights = [(each, look) for each in there if (look := self._weight(each)) is not None]
         self._gradients.forget()
+        self._on_devices.fetch()
         self._deliver(
             place["span_id"],
             [
@@ -139,13 +143,13 @@ class Taking:
         """None for a frozen parameter that is what it was when it was looked at, as far as torch can tell."""
         if subject.tensor.requires_grad:
             self._frozen.pop(subject.name, None)
-            return look_at(subject.tensor, self._mode_now)
+            return look_at(subject.tensor, self._on_devices, self._mode_now)
         state = state_of(subject.tensor)
         if state is not None and self._frozen.get(subject.name) == state:
             return None
         if state is not None:
             self._frozen[subject.name] = state
-        look = look_at(subject.tensor, self._mode_now)
+        look = look_at(subject.tensor, self._on_devices, self._mode_now)
         look.attrs[ATTR_FROZEN] = True
         return look
 
