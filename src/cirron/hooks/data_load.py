@@ -1,4 +1,4 @@
-"""`data_load`: the wait of one of Lightning's loops for a batch, whatever the loader."""
+"""`data_load`: the wait of a framework's own loop for a batch, whatever the loader."""
 
 from __future__ import annotations
 
@@ -12,13 +12,17 @@ if TYPE_CHECKING:
 
 
 class DataLoad:
-    """A fetch. Where Lightning does not know how much data there is, it fetches one batch before the first step."""
+    """A fetch that is under way.
+
+    Example:
+        next_batch = guard.around(lambda fetcher: DataLoad.begun(target), fetcher.__next__)
+    """
 
     def __init__(self, scope: AnyScope) -> None:
         self._scope = scope
 
     @classmethod
-    def begun(cls, target: Target, *, is_first: bool) -> DataLoad | None:
+    def begun(cls, target: Target, *, is_first: bool = False) -> DataLoad | None:
         """None within another."""
         scope = target.scope_unless(DATA_LOAD, NO_LOAD_IN, CANONICAL)
         if scope is None:
