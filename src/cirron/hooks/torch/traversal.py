@@ -96,9 +96,14 @@ class Traversal(Steps):
         """Whether the batch at hand is the last one, as far as that is known."""
         return self.count == self._length
 
+    @property
+    def is_epoch(self) -> bool:
+        """Whether it has begun as an epoch, or belongs to one of somebody else's."""
+        return self._unit is None or self._unit.name == EPOCH
+
     def is_of(self, loader: Any) -> bool:
         """Whether it goes through this very loader."""
-        return self._loader is not None and self._loader() is loader
+        return self._loader is not None and loader is not None and self._loader() is loader
 
     def get_ready(self) -> bool:
         """Open the scope around the steps, also after an error; False when it is over."""
