@@ -48,7 +48,7 @@ def _recorded(target: Target, runs: Runs, kind: str, original: Any) -> Any:
 
 def _begin(target: Target, runs: Runs, kind: str, model: Any) -> Run | None:
     try:
-        if kind == TRAIN and keras.backend.backend() == "torch":  # whose tensors snapshots can read
+        if kind == TRAIN and keras.backend.backend() in ("torch", "tensorflow"):  # which snapshots can read
             target.watch(model)
         return runs.begin(kind)
     except Exception as error:  # noqa: BLE001 - the user's own run goes on
