@@ -146,12 +146,13 @@ def profile(
 def watch(model: object) -> None:
     """Look at a model's parameters and gradients at the end of each epoch, where no hook has found it.
 
-    Hooks find what a torch optimizer trains. It may be called before or after `profile`, and for several models. A
-    model is not kept alive by it. Each look is one pass or two over the tensors where they are; `cirron traces
-    snapshots` lists what was seen. Whatever cannot be watched is named in a warning, and nothing is raised.
+    Hooks find what a torch optimizer or the `fit` of Keras trains. It may be called before or after `profile`, and for
+    several models. A model is not kept alive by it. Each look is one pass or two over the tensors where they are;
+    `cirron traces snapshots` lists what was seen. Whatever cannot be watched is named in a warning, and nothing is
+    raised.
 
     Args:
-        model: a `torch.nn.Module`.
+        model: a `torch.nn.Module`, or a Keras model on torch or TensorFlow.
 
     Example:
         ci.watch(model)

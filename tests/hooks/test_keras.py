@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from cirron.snapshots import TensorFile
 from support.programs import run_program
 from support.spool_pictures import batches_of, draw
 
@@ -184,3 +185,57 @@ def test_each_epoch_has_the_weights_of_a_model_on_torch_by_their_paths():
     moving = {"n/moving_mean", "n/moving_variance"}
     expected = weights | {f"{name}.grad" for name in weights} | moving
     assert found == {0: expected, 1: expected}
+
+
+TRAINING = """
+    {session}
+    keras.utils.set_random_seed(0)
+    dense, norm = keras.layers.Dense(1, name="d", {options}), keras.layers.BatchNormalization(name="n")
+    model = keras.Sequential([keras.Input((2,)), dense, norm])
+    model.compile("sgd", "mse")
+    for _ in range(2):
+        fit(model)
+        for weight in model.weights:
+            value = keras.ops.convert_to_numpy(weight).astype("float64")
+            print(weight.path.partition("/")[2], weight.dtype, value.ravel().tolist())
+    ci.shutdown()
+    import sys
+    assert {session!r} == "" or "torch" not in sys.modules
+"""
+
+
+@pytest.mark.parametrize("options", ["", "dtype='bfloat16'"])
+def test_weights_on_tensorflow_are_read_where_they_lie_without_torch_in_the_process(options):
+    printed = run(TRAINING.format(session="ci.profile(snapshots='full')", options=options), "tensorflow")
+    assert printed == run(TRAINING.format(session="", options=options), "tensorflow")
+    taken = [each for batch in batches_of(Path(".cirron/spool")) for each in batch.snapshots]
+    found = []
+    for each in sorted(taken, key=lambda each: each.ts_ns):
+        name, values = each.tensor_name, TensorFile(Path(".cirron"), each.blob_uri).read(each.tensor_name)
+        found.append(f"{name.partition('/')[2]} {each.dtype} {values.astype('float64').ravel().tolist()}")
+        assert (each.stats.min, each.stats.max) == (values.min(), values.max())
+        assert each.attrs.get("frozen", False) == ("moving" in name)
+    assert found == printed
+
+
+def test_layers_of_one_path_on_tensorflow_are_told_apart():
+    run(
+        """
+            ci.profile()
+            class Twins(keras.Model):
+                def __init__(self):
+                    super().__init__()
+                    self.twins = [keras.layers.Dense(2, use_bias=False, name="d") for _ in range(3)]
+                def call(self, x):
+                    for each in self.twins:
+                        x = each(x)
+                    return x
+            model = Twins()
+            model.compile("sgd", "mse")
+            fit(model)
+            ci.shutdown()
+        """,
+        "tensorflow",
+    )
+    taken = [each.tensor_name for batch in batches_of(Path(".cirron/spool")) for each in batch.snapshots]
+    assert taken == ["twins/d/kernel", "twins/d/kernel#1", "twins/d/kernel#2"]

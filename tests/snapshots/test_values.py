@@ -193,6 +193,24 @@ def test_where_files_cannot_be_written_statistics_remain(model, caplog):
     assert caplog.text.count("could not be written") == 1
 
 
+def test_a_full_disk_is_called_so_and_nothing_is_left_on_it():
+    ended = run_program("""if True:
+        import resource, signal, torch, cirron as ci
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        ci.profile(snapshots="full")
+        model = torch.nn.Linear(300, 300)
+        ci.watch(model)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
+        list(ci.epochs(range(2)))
+        ci.flush()
+        print(ci.health()["snapshot_skip_count"])
+    """)
+    assert (ended.code, ended.stdout) == (0, "2\n")
+    assert "[Errno 27] File too large" in ended.stderr
+    assert list((FOLDER / "snapshots").iterdir()) == []
+    assert {each.attrs["skipped"] for each in snapshots().values()} == {value_files.FAILED}
+
+
 def test_beyond_their_cap_the_oldest_files_go_and_are_counted(caplog):
     model = nn.Linear(8, 10_000, bias=False)  # 0.64 MB an epoch, with gradients
     recorder = ci.Cirron(snapshots="full", snapshot_max_bytes=2 * 1024 * 1024)

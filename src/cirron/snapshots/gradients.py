@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cirron.snapshots.looks import STATS, Look, look_at
 from cirron.snapshots.subjects import Subject
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from cirron.snapshots.on_devices import OnDevices
+    from cirron.snapshots.variables import Variable
 
 State = tuple[int, int, int]  # what changes when a tensor does
 
@@ -27,7 +28,7 @@ class Gradients:
         mode: of the looks, as for `look_at`.
     """
 
-    def __init__(self, divisor: Callable[[Tensor], float], on_devices: OnDevices) -> None:
+    def __init__(self, divisor: Callable[[Tensor | Variable], float], on_devices: OnDevices) -> None:
         self.mode = STATS
         self._divisor = divisor
         self._on_devices = on_devices
@@ -56,7 +57,7 @@ class Gradients:
         self._kept.clear()
 
     def _look_at(self, subject: Subject) -> Look | None:
-        gradient = subject.tensor.grad
+        gradient = getattr(subject.tensor, "grad", None)
         if gradient is None:
             return None
         state = state_of(gradient)
@@ -68,8 +69,8 @@ class Gradients:
         return look
 
 
-def state_of(tensor: Tensor) -> State | None:
-    """None where torch cannot tell."""
+def state_of(tensor: Any) -> State | None:
+    """None where torch cannot tell, or it is none of torch's."""
     try:
         return id(tensor), tensor._version, tensor.data_ptr()
     except Exception:  # noqa: BLE001 - inference tensors have no version, fake ones no address

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from cirron.snapshots.copies import copy_of
+from cirron.snapshots.copies import SAMPLE_ELEMENTS, copy_of
 from cirron.snapshots.statistics import (
     READ_IN_PLACE,
     Unreadable,
@@ -17,9 +17,11 @@ from cirron.snapshots.statistics import (
     require_memory,
     to_record,
 )
+from cirron.snapshots.variables import Variable, array_statistics, copy_of_array, is_variable, read
 from cirron.spool.records import Stats
 
 if TYPE_CHECKING:
+    import numpy
     from torch import Tensor
 
     from cirron._recorder.native import Statistics
@@ -55,10 +57,12 @@ class Look:
     dtype: str
     stats: Stats | None = None
     attrs: dict[str, Any] = field(default_factory=dict)
-    values: Tensor | None = None
+    values: Tensor | numpy.ndarray | None = None
 
 
-def look_at(tensor: Tensor, on_devices: OnDevices, mode: str = STATS, divisor: float = 1.0) -> Look:
+def look_at(
+    tensor: Tensor | Variable, on_devices: OnDevices, mode: str = STATS, divisor: float = 1.0
+) -> Look:
     """What the tensor looks like; never raises for want of elements to read.
 
     Args:
@@ -73,7 +77,10 @@ def look_at(tensor: Tensor, on_devices: OnDevices, mode: str = STATS, divisor: f
     except Exception as error:  # noqa: BLE001 - a lazy parameter has no shape yet, and says so in its own way
         return Look([], "unknown", attrs={ATTR_UNREADABLE: type(error).__name__})
     try:
-        _fill_in(look, tensor, on_devices, mode, divisor)
+        if is_variable(tensor):
+            _fill_in_variable(look, tensor, mode)
+        else:
+            _fill_in(look, tensor, on_devices, mode, divisor)
     except Unreadable as reason:
         look.attrs[ATTR_UNREADABLE] = str(reason)
     except Exception as error:  # noqa: BLE001 - fake and functional tensors, and those of other libraries
@@ -105,6 +112,15 @@ def _fill_in(look: Look, tensor: Tensor, on_devices: OnDevices, mode: str, divis
         on_devices.ask(local, partial(_tell, look, divisor))
     if mode != STATS:
         _copy(look, local, mode, divisor)
+
+
+def _fill_in_variable(look: Look, variable: Variable, mode: str) -> None:
+    array = read(variable)
+    if array.dtype.name not in READ_IN_PLACE:
+        raise Unreadable(array.dtype.name)
+    _tell(look, 1, array_statistics(array))
+    if mode != STATS and array.dtype.name in _WRITABLE:
+        look.values = copy_of_array(array, mode, SAMPLE_ELEMENTS)
 
 
 def _readable(local: Tensor) -> Tensor:

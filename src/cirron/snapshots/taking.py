@@ -17,6 +17,7 @@ from cirron.snapshots.on_devices import OnDevices
 from cirron.snapshots.subjects import Subject, subjects
 from cirron.snapshots.summary import GRAD_NORM, UPDATE_RATIO, FirstNonfinite, global_norm
 from cirron.snapshots.value_files import ATTR_SKIPPED, GRADIENTS, TOO_SLOW, WEIGHTS, Entry, Lot
+from cirron.snapshots.variables import is_variable
 from cirron.snapshots.watched import Watched
 from cirron.spool.records import Snapshot
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from cirron._recorder import Recorder
     from cirron.snapshots.value_files import ValueFiles
+    from cirron.snapshots.variables import Variable
 
 PLACE = "snapshots"  # where faults are counted
 ATTR_FROZEN = "frozen"
@@ -136,12 +138,12 @@ class Taking:
     def _subjects(self) -> list[Subject]:
         return list(subjects([*self._watched.models(), *self.found.models()]))
 
-    def _divisor(self, parameter: Tensor) -> float:
+    def _divisor(self, parameter: Tensor | Variable) -> float:
         return self._divided_by.get(id(parameter), 1.0)
 
     def _weight(self, subject: Subject) -> Look | None:
         """None for a frozen parameter that is what it was when it was looked at, as far as torch can tell."""
-        if subject.tensor.requires_grad:
+        if subject.is_trained:
             self._frozen.pop(subject.name, None)
             return look_at(subject.tensor, self._on_devices, self._mode_now)
         state = state_of(subject.tensor)
@@ -192,7 +194,8 @@ def _gradients(looks: Iterable[tuple[Subject, Look]]) -> Iterable[tuple[str, Loo
 
 
 def _trained(there: Iterable[Subject]) -> list[Tensor]:
-    return [each.tensor for each in there if each.tensor.requires_grad]
+    """Not the variables of TensorFlow: how far these come is not told."""
+    return [each.tensor for each in there if each.is_trained and not is_variable(each.tensor)]
 
 
 def _as_point(mark: Callable[[str, float | str, bool], None]) -> Callable[[str, str], None]:
