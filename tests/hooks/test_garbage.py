@@ -11,7 +11,7 @@ import torch  # noqa: F401 - there are hooks where a framework is
 
 import cirron as ci
 from cirron.hooks import garbage
-from support.spool_pictures import batches_of
+from support.spool_pictures import batches_of, draw
 
 
 @pytest.fixture(autouse=True)
@@ -39,13 +39,33 @@ def make_garbage(count):
 
 def test_one_of_a_millisecond_is_a_mark_of_the_scope_that_it_held_up():
     ci.profile()
-    with ci.scope("step"):
+    with ci.scope("forward"):
         make_garbage(100_000)
         collected = gc.collect()
     ci.shutdown()
     ((scope, pause_ms, attrs),) = pauses()
-    assert (scope, attrs) == ("step", {"generation": 2, "collected": collected})
+    assert (scope, attrs) == ("forward", {"generation": 2, "collected": collected})
     assert pause_ms >= 1
+
+
+def test_one_while_a_step_waits_for_a_batch_that_never_comes_does_not_keep_it():
+    class Batches:
+        def __iter__(self):
+            yield 1
+            make_garbage(100_000)
+            gc.collect()
+
+    ci.profile()
+    for _ in ci.epochs(range(1)):
+        for _ in ci.batches(Batches()):
+            pass
+    ci.shutdown()
+    assert [scope for scope, _, _ in pauses()] == ["epoch"]
+    assert draw(Path(".cirron/spool")) == cleandoc("""
+        cirron.session
+          epoch[0]
+            batch[0]
+    """)
 
 
 def test_a_short_one_is_none(monkeypatch):
