@@ -148,8 +148,7 @@ def watch(model: object) -> None:
 
     Hooks find what a torch optimizer or the `fit` of Keras trains. It may be called before or after `profile`, and for
     several models. A model is not kept alive by it. Each look is one pass or two over the tensors where they are;
-    `cirron traces snapshots` lists what was seen. Whatever cannot be watched is named in a warning, and nothing is
-    raised.
+    `cirron traces snapshots` lists what was seen. Whatever cannot be watched is named in a warning; nothing is raised.
 
     Args:
         model: a `torch.nn.Module`, or a Keras model on torch or TensorFlow.
