@@ -16,7 +16,7 @@ from cirron.cli.app import cirron as command
 from cirron.faults import Faults
 from cirron.settings import Settings
 from cirron.snapshots import TensorFile, value_files
-from cirron.snapshots.copies import SAMPLE_ELEMENTS
+from cirron.snapshots.keep import LEAST_SAMPLE
 from cirron.snapshots.value_files import Entry, Lot, ValueFiles
 from cirron.spool import read
 from cirron.spool.records import Snapshot
@@ -77,14 +77,15 @@ def test_full_keeps_every_element_of_weights_and_gradients_as_they_were_at_the_e
         assert found[key].blob_uri == f"snapshots/{found[key].span_id}/{file}.safetensors"
 
 
-def test_sampled_keeps_elements_at_even_distances():
+@pytest.mark.parametrize(("rate", "count"), [(None, LEAST_SAMPLE), (0.2, 1600), (1, 8000)])
+def test_sampled_keeps_a_share_of_the_elements_at_even_distances(rate, count):
     model = nn.Linear(8, 1000, bias=False)
-    ci.profile(snapshots="sampled")
+    ci.profile(snapshots="sampled", sample_rate=rate)
     ci.watch(model)
     list(train(model, epochs=1))
     ci.shutdown()
     weight = snapshots()[0, "weight"]
-    places = np.arange(SAMPLE_ELEMENTS) * 8000 // SAMPLE_ELEMENTS
+    places = np.arange(count) * 8000 // count
     assert np.array_equal(values(weight), model.weight.detach().numpy().ravel()[places])
     assert (weight.mode, weight.shape) == ("sampled", [1000, 8])
     assert sum(weight.stats.histogram.counts) == 8000

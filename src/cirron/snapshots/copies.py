@@ -5,31 +5,33 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from cirron.snapshots.keep import SAMPLED
+
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-SAMPLE_ELEMENTS = 1024
+    from cirron.snapshots.keep import Keep
 
 
-def copy_of(tensor: Tensor, mode: str, divisor: float) -> Tensor:
+def copy_of(tensor: Tensor, keep: Keep, divisor: float) -> Tensor:
     """A copy in host memory, in row-major order.
 
     Args:
         tensor: a dense one, whose memory is there.
-        mode: `full` for all elements; `sampled` for those of `sample`, which come flat.
+        keep: all elements, or a sample of them, which comes flat.
         divisor: what the elements are to be divided by.
     """
     import torch
 
     with torch.no_grad():
-        part = sample(tensor) if mode == "sampled" else tensor
+        part = sample(tensor, keep.sample_elements(tensor.numel())) if keep.mode == SAMPLED else tensor
         copy = torch.empty(part.shape, dtype=part.dtype, device="cpu")
         copy.copy_(part)
         return copy if divisor == 1 else copy.div_(divisor)
 
 
-def sample(tensor: Tensor, count: int = SAMPLE_ELEMENTS) -> Tensor:
+def sample(tensor: Tensor, count: int) -> Tensor:
     """At most `count` elements, evenly spaced in row-major order: of `n` the ones at `k * n // count`."""
     import torch
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Iterable
 from typing import TYPE_CHECKING, Any
 
-from cirron.snapshots.looks import STATS, Look, look_at
+from cirron.snapshots.keep import ONLY_STATS
+from cirron.snapshots.looks import Look, look_at
 from cirron.snapshots.subjects import Subject
 
 if TYPE_CHECKING:
@@ -25,11 +26,11 @@ class Gradients:
         on_devices: as for `look_at`.
 
     Attributes:
-        mode: of the looks, as for `look_at`.
+        keeping: of the looks, `keep` of `look_at`.
     """
 
     def __init__(self, divisor: Callable[[Tensor | Variable], float], on_devices: OnDevices) -> None:
-        self.mode = STATS
+        self.keeping = ONLY_STATS
         self._divisor = divisor
         self._on_devices = on_devices
         self._kept: dict[str, tuple[State | None, Look]] = {}
@@ -64,7 +65,7 @@ class Gradients:
         before = self._kept.get(subject.name)
         if before is not None and state is not None and before[0] == state:
             return before[1]
-        look = look_at(gradient, self._on_devices, self.mode, self._divisor(subject.tensor))
+        look = look_at(gradient, self._on_devices, self.keeping, self._divisor(subject.tensor))
         self._kept[subject.name] = state, look
         return look
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from cirron.snapshots.copies import SAMPLE_ELEMENTS, copy_of
+from cirron.snapshots.copies import copy_of
+from cirron.snapshots.keep import ONLY_STATS, STATS, Keep
 from cirron.snapshots.statistics import (
     READ_IN_PLACE,
     Unreadable,
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from cirron._recorder.native import Statistics
     from cirron.snapshots.on_devices import OnDevices
 
-STATS = "stats"
 
 ATTR_NONFINITE = "nonfinite"
 ATTR_UNREADABLE = "unreadable"
@@ -61,7 +61,7 @@ class Look:
 
 
 def look_at(
-    tensor: Tensor | Variable, on_devices: OnDevices, mode: str = STATS, divisor: float = 1.0
+    tensor: Tensor | Variable, on_devices: OnDevices, keep: Keep = ONLY_STATS, divisor: float = 1.0
 ) -> Look:
     """What the tensor looks like; never raises for want of elements to read.
 
@@ -69,7 +69,7 @@ def look_at(
         tensor: it stays as it is.
         on_devices: is asked for the statistics of a tensor that is not in host memory: the look is complete when they
             are fetched.
-        mode: `sampled` and `full` copy values besides.
+        keep: which values to copy besides.
         divisor: what the elements are multiplied by, as gradients are by a scaler, and what is to be undone here.
     """
     try:
@@ -78,9 +78,9 @@ def look_at(
         return Look([], "unknown", attrs={ATTR_UNREADABLE: type(error).__name__})
     try:
         if is_variable(tensor):
-            _fill_in_variable(look, tensor, mode)
+            _fill_in_variable(look, tensor, keep)
         else:
-            _fill_in(look, tensor, on_devices, mode, divisor)
+            _fill_in(look, tensor, on_devices, keep, divisor)
     except Unreadable as reason:
         look.attrs[ATTR_UNREADABLE] = str(reason)
     except Exception as error:  # noqa: BLE001 - fake and functional tensors, and those of other libraries
@@ -99,7 +99,7 @@ def local_part(tensor: Tensor) -> Tensor:
     return local
 
 
-def _fill_in(look: Look, tensor: Tensor, on_devices: OnDevices, mode: str, divisor: float) -> None:
+def _fill_in(look: Look, tensor: Tensor, on_devices: OnDevices, keep: Keep, divisor: float) -> None:
     local = _strided(_shard(tensor.detach(), look.attrs), look.attrs)
     require_memory(local)
     if local.is_complex():
@@ -110,17 +110,17 @@ def _fill_in(look: Look, tensor: Tensor, on_devices: OnDevices, mode: str, divis
         _tell(look, divisor, host_statistics(_readable(local)))
     else:
         on_devices.ask(local, partial(_tell, look, divisor))
-    if mode != STATS:
-        _copy(look, local, mode, divisor)
+    if keep.mode != STATS:
+        _copy(look, local, keep, divisor)
 
 
-def _fill_in_variable(look: Look, variable: Variable, mode: str) -> None:
+def _fill_in_variable(look: Look, variable: Variable, keep: Keep) -> None:
     array = read(variable)
     if array.dtype.name not in READ_IN_PLACE:
         raise Unreadable(array.dtype.name)
     _tell(look, 1, array_statistics(array))
-    if mode != STATS and array.dtype.name in _WRITABLE:
-        look.values = copy_of_array(array, mode, SAMPLE_ELEMENTS)
+    if keep.mode != STATS and array.dtype.name in _WRITABLE:
+        look.values = copy_of_array(array, keep)
 
 
 def _readable(local: Tensor) -> Tensor:
@@ -140,10 +140,10 @@ def _tell(look: Look, divisor: float, found: Statistics | Exception) -> None:
         look.attrs[ATTR_NONFINITE] = found[1]
 
 
-def _copy(look: Look, local: Tensor, mode: str, divisor: float) -> None:
+def _copy(look: Look, local: Tensor, keep: Keep, divisor: float) -> None:
     reason = _unwritable(look, local)
     if reason is None:
-        look.values = copy_of(local, mode, divisor)
+        look.values = copy_of(local, keep, divisor)
     else:
         look.attrs[ATTR_UNWRITABLE] = reason
 

@@ -11,7 +11,8 @@ import msgspec
 
 from cirron.faults import Faults
 from cirron.snapshots.gradients import Gradients, State, state_of
-from cirron.snapshots.looks import STATS, Look, look_at
+from cirron.snapshots.keep import ONLY_STATS, Keep
+from cirron.snapshots.looks import Look, look_at
 from cirron.snapshots.movement import Movement
 from cirron.snapshots.on_devices import OnDevices
 from cirron.snapshots.subjects import Subject, subjects
@@ -43,8 +44,8 @@ class Taking:
         watched: the models that the user has named; some may come and go.
         recorder: writes the records.
         faults: takes whatever goes wrong.
-        mode: `stats`, `sampled` or `full`.
-        files: writes what the last two copy.
+        keep: which values it copies.
+        files: writes what it copies.
 
     Attributes:
         found: models that hooks have come by.
@@ -56,7 +57,7 @@ class Taking:
         watched: Watched,
         recorder: Recorder,
         faults: Faults,
-        mode: str = STATS,
+        keep: Keep = ONLY_STATS,
         files: ValueFiles | None = None,
     ) -> None:
         self.found = Watched()
@@ -64,7 +65,7 @@ class Taking:
         self._watched = watched
         self._recorder = recorder
         self._faults = faults
-        self._mode = self._mode_now = mode
+        self._keep = self._keep_now = keep
         self._files = files
         self._frozen: dict[str, State] = {}
         self._on_devices = OnDevices()
@@ -130,10 +131,10 @@ class Taking:
         """Find out what holds for this look: how gradients are scaled, and whether values can be kept."""
         self._divided_by = self.divisors() if self.divisors is not None else {}
         has_room = self._files is None or self._files.has_room()
-        self._gradients.mode = self._mode_now = self._mode if has_room else STATS
+        self._gradients.keeping = self._keep_now = self._keep if has_room else ONLY_STATS
 
     def _is_skipping(self) -> bool:
-        return self._mode_now != self._mode
+        return self._keep_now != self._keep
 
     def _subjects(self) -> list[Subject]:
         return list(subjects([*self._watched.models(), *self.found.models()]))
@@ -145,13 +146,13 @@ class Taking:
         """None for a frozen parameter that is what it was when it was looked at, as far as torch can tell."""
         if subject.is_trained:
             self._frozen.pop(subject.name, None)
-            return look_at(subject.tensor, self._on_devices, self._mode_now)
+            return look_at(subject.tensor, self._on_devices, self._keep_now)
         state = state_of(subject.tensor)
         if state is not None and self._frozen.get(subject.name) == state:
             return None
         if state is not None:
             self._frozen[subject.name] = state
-        look = look_at(subject.tensor, self._on_devices, self._mode_now)
+        look = look_at(subject.tensor, self._on_devices, self._keep_now)
         look.attrs[ATTR_FROZEN] = True
         return look
 
@@ -174,7 +175,7 @@ class Taking:
         if self._files is not None and self._is_skipping():
             self._files.count_skip()
         if self._files is not None and any(each.values is not None for each in entries):
-            self._files.offer(Lot(span_id, self._mode, entries))
+            self._files.offer(Lot(span_id, self._keep.mode, entries))
         elif entries:
             self._recorder.add_snapshots([msgspec.json.encode(each.snapshot) for each in entries])
 

@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from cirron._recorder import array_stats
+from cirron.snapshots.keep import SAMPLED
 
 if TYPE_CHECKING:
     import numpy
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from typing_extensions import TypeIs
 
     from cirron._recorder.native import Statistics
+    from cirron.snapshots.keep import Keep
 
 
 class Variable:
@@ -48,11 +50,12 @@ def array_statistics(array: numpy.ndarray) -> Statistics:
     return array_stats(address, array.dtype.name, array.shape, strides)
 
 
-def copy_of_array(array: numpy.ndarray, mode: str, count: int) -> numpy.ndarray:
-    """All elements, or `count` of them with `sampled`: those that `sample` takes of a tensor."""
+def copy_of_array(array: numpy.ndarray, keep: Keep) -> numpy.ndarray:
+    """All elements, or a sample of them: those that `sample` takes of a tensor."""
     import numpy
 
-    if mode != "sampled" or array.size <= count:
-        return array.ravel().copy() if mode == "sampled" else array.copy()
-    chosen: numpy.ndarray = array.ravel()[numpy.arange(count) * array.size // count]
+    if keep.mode != SAMPLED:
+        return array.copy()
+    count = keep.sample_elements(array.size)
+    chosen: numpy.ndarray = array.ravel()[numpy.arange(count) * array.size // max(count, 1)]
     return chosen
