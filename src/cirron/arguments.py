@@ -52,7 +52,12 @@ def _require_packages(mode: str) -> None:
 
 
 def profile_settings(
-    config: Mapping[str, Any] | None, snapshots: object, flush_interval: object, path: object, output: object
+    config: Mapping[str, Any] | None,
+    snapshots: object,
+    sample_rate: object,
+    flush_interval: object,
+    path: object,
+    output: object,
 ) -> dict[str, Any]:
     """The settings that a call of `profile` states; its own arguments go before what `config` says.
 
@@ -62,6 +67,8 @@ def profile_settings(
     given = checked(config or {})
     if snapshots is not ...:
         given["snapshots"] = snapshots
+    if sample_rate is not None:
+        given["sample_rate"] = check("sample_rate", sample_rate)
     if flush_interval is not None:
         given["flush_interval"] = check("flush_interval", flush_interval)
     if path is not None:

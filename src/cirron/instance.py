@@ -98,6 +98,7 @@ class Cirron:
         workspace_id: the workspace there.
         output_dir: the folder of the spool, `./.cirron` by default.
         snapshots: `"stats"` (the default), `"sampled"`, `"full"` or None; see `cirron.profile`.
+        sample_rate: the share of each tensor's elements that `snapshots="sampled"` keeps, 0.01 by default.
         flush_interval: seconds between two writes to the spool, 1.0 by default.
         spool_max_bytes: when the spool grows beyond this, its oldest batches go; 1 GiB by default.
         snapshot_max_bytes: the same for the files with the values of snapshots; 4 GiB by default.
@@ -124,6 +125,7 @@ class Cirron:
         workspace_id: str | None = None,
         output_dir: str | os.PathLike[str] | None = None,
         snapshots: str | None = "stats",
+        sample_rate: float | None = None,
         *,
         flush_interval: float | None = None,
         spool_max_bytes: int | None = None,
@@ -142,6 +144,7 @@ class Cirron:
                     "api_endpoint": api_endpoint,
                     "workspace_id": workspace_id,
                     "output_dir": output_dir,
+                    "sample_rate": sample_rate,
                     "flush_interval": flush_interval,
                     "spool_max_bytes": spool_max_bytes,
                     "snapshot_max_bytes": snapshot_max_bytes,
@@ -167,6 +170,7 @@ class Cirron:
         config: Mapping[str, Any] | None = None,
         frameworks: Sequence[str] | None = None,
         snapshots: str | EllipsisType | None = ...,
+        sample_rate: float | None = None,
         *,
         flush_interval: float | None = None,
         enabled: bool = True,
@@ -180,7 +184,10 @@ class Cirron:
             self._faults.note("profile", error, NOT_STARTED)
             return Profiler(self, None)
         check_profile(config, frameworks, snapshots, enabled)
-        given = {**self._given, **profile_settings(config, snapshots, flush_interval, path, output)}
+        given = {
+            **self._given,
+            **profile_settings(config, snapshots, sample_rate, flush_interval, path, output),
+        }
         with self._lock:
             if self._is_parents:
                 self._profiler = None

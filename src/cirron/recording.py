@@ -28,6 +28,7 @@ from cirron.writer import Drain, Writer
 if TYPE_CHECKING:
     from cirron.delivery import Sender
     from cirron.sinks import Printer
+    from cirron.snapshots.keep import Keep
     from cirron.snapshots.value_files import ValueFiles
     from cirron.spool import Batch
     from cirron.supervision import Task
@@ -111,11 +112,15 @@ class Recording:
 
         return ValueFiles(self.settings, recorder, self._faults)
 
-    def value_files(self) -> tuple[str, ValueFiles | None]:
-        """The mode of the session's snapshots, and what writes their values in such a mode."""
-        live, mode = self._live, self.settings.snapshots
-        files = live.value_files if live is not None else None
-        return ("stats" if files is None else mode or "stats"), files
+    def value_files(self) -> tuple[Keep, ValueFiles | None]:
+        """Which values the session's snapshots keep, and what writes them if they keep any."""
+        from cirron.snapshots.keep import ONLY_STATS, Keep
+
+        files = self._live.value_files if self._live is not None else None
+        mode = self.settings.snapshots
+        if files is None or mode is None:
+            return ONLY_STATS, None
+        return Keep(mode, self.settings.sample_rate), files
 
     def _shall_send(self) -> bool:
         """Not in a worker whose parent does: what it writes lies in the same spool."""

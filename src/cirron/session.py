@@ -88,6 +88,7 @@ def profile(
     config: Mapping[str, Any] | None = None,
     frameworks: Sequence[str] | None = None,
     snapshots: str | None = "stats",
+    sample_rate: float | None = None,
     *,
     flush_interval: float | None = None,
     enabled: bool = True,
@@ -103,16 +104,17 @@ def profile(
     Args:
         config: settings by name: `api_key`, `api_endpoint`, `workspace_id`, `run_id`, `pipeline_id`,
             `deployment_id`, `output_dir`, `output`, `flush_interval`, `spool_max_bytes` (beyond it the oldest
-            batches go; 1 GiB by default), `snapshot_max_bytes` (the same for the files of values; 4 GiB), `ring_marks`
-            (marks a thread holds until they are written), `batch_max_bytes` and `fsync` (batches survive a power
-            failure, and cost more).
+            batches go; 1 GiB by default), `snapshot_max_bytes` (the same for the files of values; 4 GiB),
+            `sample_rate`, `ring_marks` (marks a thread holds until they are written), `batch_max_bytes` and `fsync`
+            (batches survive a power failure, and cost more).
         frameworks: frameworks that shall open scopes by themselves, such as `["torch"]`; all that are known by
             default, whether they are imported before this call or after it. `[]` for none. `"tensorflow"` means
             Keras 3, whatever its backend.
         snapshots: `"stats"` for the mean, deviation, range, norm and histogram of each parameter and gradient at the
             end of each epoch, of the models that hooks find and those that `watch` names; `"sampled"` and `"full"` for
-            up to 1,024 values of each tensor besides, or all of them, in files below `.cirron/snapshots`; None for
-            none.
+            a sample of the values besides, or all of them, in files below `.cirron/snapshots`; None for none.
+        sample_rate: the share of each tensor's elements that `"sampled"` keeps, 0.01 by default, but never fewer than
+            1,024 of them.
         flush_interval: seconds between two writes to the spool, 1.0 by default.
         enabled: False for a handle on which everything does nothing, at almost no cost.
         path: folder to use instead of `./.cirron`.
@@ -136,6 +138,7 @@ def profile(
         config,
         frameworks,
         snapshots,
+        sample_rate,
         flush_interval=flush_interval,
         enabled=enabled,
         path=path,
@@ -146,12 +149,12 @@ def profile(
 def watch(model: object) -> None:
     """Look at a model's parameters and gradients at the end of each epoch, where no hook has found it.
 
-    Hooks find what a torch optimizer trains. It may be called before or after `profile`, and for several models. A
-    model is not kept alive by it. Each look is one pass or two over the tensors where they are; `cirron traces
-    snapshots` lists what was seen. Whatever cannot be watched is named in a warning, and nothing is raised.
+    Hooks find what a torch optimizer or the `fit` of Keras trains. It may be called before or after `profile`, and for
+    several models. A model is not kept alive by it. Each look is one pass or two over the tensors where they are;
+    `cirron traces snapshots` lists what was seen. Whatever cannot be watched is named in a warning; nothing is raised.
 
     Args:
-        model: a `torch.nn.Module`.
+        model: a `torch.nn.Module`, or a Keras model on torch or TensorFlow.
 
     Example:
         ci.watch(model)

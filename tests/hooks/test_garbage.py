@@ -11,7 +11,7 @@ import torch  # noqa: F401 - there are hooks where a framework is
 
 import cirron as ci
 from cirron.hooks import garbage
-from support.spool_pictures import batches_of
+from support.spool_pictures import batches_of, draw
 
 
 @pytest.fixture(autouse=True)
@@ -27,7 +27,7 @@ def pauses():
     """Of each mark, the name of its scope, the mark's value and its attributes."""
     batches = batches_of(Path(".cirron/spool"))
     names = {span.id: span.name for batch in batches for span in batch.spans}
-    marks = (mark for batch in batches for mark in batch.marks if mark.name == "gc")
+    marks = (mark for batch in batches for mark in batch.marks if mark.name == "gc_pause_ms")
     return [(names[mark.span_id], mark.value, mark.attrs) for mark in marks]
 
 
@@ -39,13 +39,33 @@ def make_garbage(count):
 
 def test_one_of_a_millisecond_is_a_mark_of_the_scope_that_it_held_up():
     ci.profile()
-    with ci.scope("step"):
+    with ci.scope("forward"):
         make_garbage(100_000)
         collected = gc.collect()
     ci.shutdown()
-    ((scope, generation, attrs),) = pauses()
-    assert (scope, generation, attrs["collected"]) == ("step", 2, collected)
-    assert attrs["duration_ns"] >= 1_000_000
+    ((scope, pause_ms, attrs),) = pauses()
+    assert (scope, attrs) == ("forward", {"generation": 2, "collected": collected})
+    assert pause_ms >= 1
+
+
+def test_one_while_a_step_waits_for_a_batch_that_never_comes_does_not_keep_it():
+    class Batches:
+        def __iter__(self):
+            yield 1
+            make_garbage(100_000)
+            gc.collect()
+
+    ci.profile()
+    for _ in ci.epochs(range(1)):
+        for _ in ci.batches(Batches()):
+            pass
+    ci.shutdown()
+    assert [scope for scope, _, _ in pauses()] == ["epoch"]
+    assert draw(Path(".cirron/spool")) == cleandoc("""
+        cirron.session
+          epoch[0]
+            batch[0]
+    """)
 
 
 def test_a_short_one_is_none(monkeypatch):
@@ -81,7 +101,10 @@ def test_two_sessions_listen_once_and_the_second_takes_over(tmp_path):
     assert gc.callbacks == before
     assert pauses() == []
     marks = [
-        mark for batch in batches_of(tmp_path / "other/spool") for mark in batch.marks if mark.name == "gc"
+        mark
+        for batch in batches_of(tmp_path / "other/spool")
+        for mark in batch.marks
+        if mark.name == "gc_pause_ms"
     ]
     assert len(marks) == 1
 

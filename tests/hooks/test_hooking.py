@@ -179,6 +179,53 @@ def test_looking_for_new_modules_ends_and_nested_modules_are_as_they_were():
     ci.shutdown()
 
 
+def test_what_somebody_puts_on_top_of_us_while_we_look_is_called_once_and_stays(monkeypatch):
+    calls = []
+    ci.profile()
+    below = nn.Module.__call__
+
+    def call_module(module, *args):
+        calls.append(type(module))
+        return below(module, *args)
+
+    monkeypatch.setattr(nn.Module, "__call__", call_module)
+    model = nn.Linear(2, 2)
+    for _ in range(20):  # in which the looking ends, to begin again with the loader
+        model(torch.ones(1, 2))
+    calls.clear()
+    train(Net(depth=0))
+    ci.shutdown()
+    assert calls == [Net, nn.Linear, nn.Identity]
+    assert nn.Module.__call__ is call_module
+
+
+def test_a_look_that_somebody_puts_back_after_its_time_goes_away_with_the_session(monkeypatch):
+    before = nn.Module.__call__
+    ci.profile()
+    with monkeypatch.context() as patch:
+        patch.setattr(nn.Module, "__call__", nn.Module.__call__.__wrapped__)
+        for _ in range(20):
+            nn.Linear(2, 2)(torch.ones(1, 2))
+        train(Net())
+    ci.shutdown()
+    assert nn.Module.__call__ is before
+
+
+@pytest.mark.filterwarnings("ignore:The .grad attribute:UserWarning")
+def test_a_look_at_the_loss_breaks_no_graph_of_a_compiled_step():
+    model = nn.Linear(2, 2)
+
+    @torch.compile(backend="eager")
+    def step(x):
+        model(x).sum().backward()
+
+    torch._dynamo.utils.counters.clear()
+    ci.profile(snapshots=None)
+    step(torch.ones(1, 2))
+    ci.shutdown()
+    assert not any("item()" in reason for reason in torch._dynamo.utils.counters["graph_break"])
+
+
 def test_each_thread_has_its_own_tree():
     ci.profile()
     together = threading.Barrier(2)

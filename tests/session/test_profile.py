@@ -137,6 +137,10 @@ class TestArguments:
                 ),
             ),
             (
+                {"sample_rate": 0},
+                "sample_rate=0 is out of range; accepted are numbers above 0 and up to 1",
+            ),
+            (
                 {"snapshots": "all"},
                 "snapshots='all': accepted are 'stats', 'sampled', 'full', and None for none",
             ),

@@ -16,7 +16,7 @@ from cirron.cli.app import cirron as command
 from cirron.faults import Faults
 from cirron.settings import Settings
 from cirron.snapshots import TensorFile, value_files
-from cirron.snapshots.copies import SAMPLE_ELEMENTS
+from cirron.snapshots.keep import LEAST_SAMPLE
 from cirron.snapshots.value_files import Entry, Lot, ValueFiles
 from cirron.spool import read
 from cirron.spool.records import Snapshot
@@ -77,14 +77,15 @@ def test_full_keeps_every_element_of_weights_and_gradients_as_they_were_at_the_e
         assert found[key].blob_uri == f"snapshots/{found[key].span_id}/{file}.safetensors"
 
 
-def test_sampled_keeps_elements_at_even_distances():
+@pytest.mark.parametrize(("rate", "count"), [(None, LEAST_SAMPLE), (0.2, 1600), (1, 8000)])
+def test_sampled_keeps_a_share_of_the_elements_at_even_distances(rate, count):
     model = nn.Linear(8, 1000, bias=False)
-    ci.profile(snapshots="sampled")
+    ci.profile(snapshots="sampled", sample_rate=rate)
     ci.watch(model)
     list(train(model, epochs=1))
     ci.shutdown()
     weight = snapshots()[0, "weight"]
-    places = np.arange(SAMPLE_ELEMENTS) * 8000 // SAMPLE_ELEMENTS
+    places = np.arange(count) * 8000 // count
     assert np.array_equal(values(weight), model.weight.detach().numpy().ravel()[places])
     assert (weight.mode, weight.shape) == ("sampled", [1000, 8])
     assert sum(weight.stats.histogram.counts) == 8000
@@ -191,6 +192,24 @@ def test_where_files_cannot_be_written_statistics_remain(model, caplog):
         assert (each.mode, each.blob_uri, each.attrs) == ("stats", None, {"skipped": value_files.FAILED})
         assert each.stats.norm is not None
     assert caplog.text.count("could not be written") == 1
+
+
+def test_a_full_disk_is_called_so_and_nothing_is_left_on_it():
+    ended = run_program("""if True:
+        import resource, signal, torch, cirron as ci
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        ci.profile(snapshots="full")
+        model = torch.nn.Linear(300, 300)
+        ci.watch(model)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
+        list(ci.epochs(range(2)))
+        ci.flush()
+        print(ci.health()["snapshot_skip_count"])
+    """)
+    assert (ended.code, ended.stdout) == (0, "2\n")
+    assert "[Errno 27] File too large" in ended.stderr
+    assert list((FOLDER / "snapshots").iterdir()) == []
+    assert {each.attrs["skipped"] for each in snapshots().values()} == {value_files.FAILED}
 
 
 def test_beyond_their_cap_the_oldest_files_go_and_are_counted(caplog):

@@ -18,7 +18,7 @@ def _lines(node: dict[str, Any], depth: int) -> list[str]:
     marks = [
         _mark(mark)
         for mark in node["marks"]
-        if not mark["name"].startswith("cirron.") and mark["name"] != "gc"
+        if not mark["name"].startswith("cirron.") and mark["name"] != "gc_pause_ms"
     ]
     line = "  " * depth + " ".join([node["name"] + index, *attrs])
     return [

@@ -72,7 +72,7 @@ def _title(span: Span) -> str:
 
 def _is_ours(mark: Mark) -> bool:
     of_weights = mark.kind == "summary" and mark.name in (GRAD_NORM, UPDATE_RATIO)
-    return of_weights or mark.name == "gc" or mark.name.startswith("cirron.")
+    return of_weights or mark.name == "gc_pause_ms" or mark.name.startswith("cirron.")
 
 
 def _mark(mark: Mark) -> str:

@@ -33,10 +33,28 @@ constexpr uint32_t kMarkCells = cells_for(sizeof(MarkRecord));
 
 // The names that every journal has after that of epochs, so that their numbers follow on it.
 constexpr const char* kMeasured[] = {"step", "batch", "forward", "backward", "optimizer_step"};
+constexpr uint32_t kStepName = kEpochName + 1;
+constexpr uint32_t kBatchName = kStepName + 1;
+constexpr uint32_t kDataLoadName = kEpochName + 1 + std::size(kMeasured);
+constexpr uint32_t kPauseName = kDataLoadName + 1;
 
 // One a slot: a context holds a stack for each recorder. Never freed.
 PyObject* g_stack_variables[kMaxRecorders];
 PyObject* g_error_key = nullptr;
+
+// Whether scopes of this name are opened for a batch, or for data, that may never come.
+bool may_be_cancelled(uint32_t name) {
+    return name == kEpochName || name == kStepName || name == kBatchName || name == kDataLoadName;
+}
+
+// How many of the open scopes have come to stay, from the outermost on.
+uint32_t settled_depth(const Stack& stack) {
+    uint32_t depth = stack.depth;
+    bool is_used = depth > 0 && stack.frames[depth - 1]->used_as_parent;
+    while (depth > 0 && !is_used && may_be_cancelled(stack.frames[depth - 1]->name))
+        is_used = stack.frames[--depth]->parent_was_used;
+    return depth;
+}
 
 uint32_t ring_cells(uint32_t marks) { return std::bit_ceil(std::max(marks * kMarkCells, kMinRingCells)); }
 
@@ -142,8 +160,8 @@ void Recorder::begin() {
     names_->reserve("epoch");
     for (const char* name : kMeasured) names_->reserve(name);
     // The others of the hooks have a low one too, see NameSet.
-    for (const char* name :
-         {"evaluation", "prediction", "peek", "data_load", "epoch.end", "batch.end", "data_load_ns", "error"})
+    for (const char* name : {"data_load", "gc_pause_ms", "evaluation", "prediction", "peek", "epoch.end", "batch.end",
+                             "data_load_ns", "error"})
         names_->reserve(name);
     // The starting thread gets its ring and its stack here, and not within its first scope.
     switch_to(PyThreadState_Get());
@@ -422,6 +440,7 @@ bool Recorder::close_and_reopen(Frame* frame, uint64_t ticks, int64_t index) {
     frame->context_version = thread->context_version;
     frame->overhead_ns = scope_overhead_ns_;
     frame->used_as_parent = false;
+    frame->parent_was_used = true;  // by the item before
     frame->closed_at.store(kFrameOpen, std::memory_order_release);
     return true;
 }
@@ -458,12 +477,24 @@ void Recorder::mark(uint32_t name, const Scalar& value, bool is_summary, AttrByt
     ThreadState* thread = here();
     Stack* stack = thread->stack;
     if (stack == nullptr) return count_lost_mark();
+    if (name == kPauseName) return mark_pause(thread, value, attrs);
     write_mark(thread, stack->top_id(), name, value, is_summary, attrs);
     if (stack->depth > 0) {
         Frame* top = stack->frames[stack->depth - 1];
         top->used_as_parent = true;
         top->overhead_ns += mark_overhead_ns_;
     }
+}
+
+// Garbage is collected at any time: also while a step waits for a batch that never comes, which it shall not keep.
+void Recorder::mark_pause(ThreadState* thread, const Scalar& value, AttrBytes attrs) {
+    Stack* stack = thread->stack;
+    uint32_t depth = settled_depth(*stack);
+    write_mark(thread, depth > 0 ? stack->frames[depth - 1]->id : stack->root_parent, kPauseName, value, false, attrs);
+    if (depth < stack->depth)
+        stack->frames[depth]->parent_was_used = true;
+    else if (depth > 0)
+        stack->frames[depth - 1]->used_as_parent = true;
 }
 
 void Recorder::mark_at(uint64_t span, uint32_t name, const Scalar& value, bool is_summary) {

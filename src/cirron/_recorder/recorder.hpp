@@ -200,6 +200,7 @@ class Recorder {
     // freed while the recorder lives, so a stale one may be looked at.
     void write_mark(ThreadState* thread, uint64_t span, uint32_t name, const Scalar& value, bool is_summary,
                     AttrBytes attrs);
+    void mark_pause(ThreadState* thread, const Scalar& value, AttrBytes attrs);
     ThreadState* here() {
         PyThreadState* thread = PyThreadState_Get();
         ThreadState* state = latest_;

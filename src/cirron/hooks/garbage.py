@@ -1,4 +1,4 @@
-"""`gc`: the pauses in which the interpreter looks for garbage, as marks of the scope that they held up."""
+"""`gc_pause_ms`: the pauses in which the interpreter looks for garbage, as marks of the scope that they held up."""
 
 from __future__ import annotations
 
@@ -36,4 +36,5 @@ class GarbagePauses:
             return
         duration_ns = time.perf_counter_ns() - self._began_ns
         if duration_ns >= LEAST_NS and self._target is not None:
-            self._target.mark("gc", info["generation"], duration_ns=duration_ns, collected=info["collected"])
+            generation, collected = info["generation"], info["collected"]
+            self._target.mark("gc_pause_ms", duration_ns / 1e6, generation=generation, collected=collected)

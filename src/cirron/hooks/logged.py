@@ -7,6 +7,7 @@ from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 from cirron.hooks.names import BATCH, EPOCH, STEP, UNITS
+from cirron.snapshots.summary import GRAD_NORM, UPDATE_RATIO
 
 if TYPE_CHECKING:
     from cirron.hooks.target import Target
@@ -41,8 +42,10 @@ class Logged:
             self._mark(numbers, "point" if place in (STEP, BATCH) else "summary")
 
     def summarise(self, without: tuple[str, ...] = ()) -> None:
-        """The epoch ends: write its summary, without the names that end so."""
+        """The epoch ends: write its summary, without the names that end so, nor those that snapshots mark on it."""
         latest = {name: value for name, value in self._latest.items() if not name.endswith(without)}
+        for name in (GRAD_NORM, UPDATE_RATIO):
+            latest.pop(name, None)
         self._mark(latest, "summary")
         self._is_in_epoch = False
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Any
 
 from cirron.hooks.names import CANONICAL, EPOCH, EVALUATION, NO_STEP_IN, STEP, UNITS
@@ -34,11 +35,16 @@ class OwnedLoop:
         self._step: AnyScope | None = None
 
     def begin_epoch(self, index: int) -> None:
-        """Open an epoch, but within a loop that somebody else has opened: then the steps belong to that."""
+        """Open an epoch, but within a loop that the user has opened: then the steps belong to that.
+
+        Where a framework has opened one, it is a callback of it that trains: this epoch stands beside that.
+        """
         self._is_epoch = True
-        self._unit = self._target.scope_unless(EPOCH, UNITS, CANONICAL, index)
+        unless = () if _here.is_in_epoch() else UNITS
+        self._unit = self._target.scope_unless(EPOCH, unless, CANONICAL, index)
         if self._unit is not None:
             self._unit.__enter__()
+            _here.epochs.append(self._unit)
 
     def begin_evaluation(self, name: str = EVALUATION, **attrs: Any) -> None:
         """Open an evaluation, or another unit without gradients, wherever the program is."""
@@ -96,3 +102,18 @@ class OwnedLoop:
         unit, self._unit = self._unit, None
         if unit is not None:
             unit.__exit__(type(error) if error is not None else None, error, None)
+
+
+class _Here(threading.local):
+    """The epochs that frameworks have opened in the calling thread."""
+
+    def __init__(self) -> None:
+        self.epochs: list[AnyScope] = []
+
+    def is_in_epoch(self) -> bool:
+        """Others may have ended some, when a session was over."""
+        self.epochs = [each for each in self.epochs if each._place() is not None]
+        return bool(self.epochs)
+
+
+_here = _Here()

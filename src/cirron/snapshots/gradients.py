@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from cirron.snapshots.looks import STATS, Look, look_at
+from cirron.snapshots.keep import ONLY_STATS
+from cirron.snapshots.looks import Look, look_at
 from cirron.snapshots.subjects import Subject
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from cirron.snapshots.on_devices import OnDevices
+    from cirron.snapshots.variables import Variable
 
 State = tuple[int, int, int]  # what changes when a tensor does
 
@@ -19,14 +23,16 @@ class Gradients:
 
     Args:
         divisor: what a parameter's gradient is multiplied by at the moment.
+        on_devices: as for `look_at`.
 
     Attributes:
-        mode: of the looks, as for `look_at`.
+        keeping: of the looks, `keep` of `look_at`.
     """
 
-    def __init__(self, divisor: Callable[[Tensor], float]) -> None:
-        self.mode = STATS
+    def __init__(self, divisor: Callable[[Tensor | Variable], float], on_devices: OnDevices) -> None:
+        self.keeping = ONLY_STATS
         self._divisor = divisor
+        self._on_devices = on_devices
         self._kept: dict[str, tuple[State | None, Look]] = {}
 
     def keep(self, subjects: Iterable[Subject], only: Container[int] | None) -> list[tuple[Subject, Look]]:
@@ -52,20 +58,20 @@ class Gradients:
         self._kept.clear()
 
     def _look_at(self, subject: Subject) -> Look | None:
-        gradient = subject.tensor.grad
+        gradient = getattr(subject.tensor, "grad", None)
         if gradient is None:
             return None
         state = state_of(gradient)
         before = self._kept.get(subject.name)
         if before is not None and state is not None and before[0] == state:
             return before[1]
-        look = look_at(gradient, self.mode, self._divisor(subject.tensor))
+        look = look_at(gradient, self._on_devices, self.keeping, self._divisor(subject.tensor))
         self._kept[subject.name] = state, look
         return look
 
 
-def state_of(tensor: Tensor) -> State | None:
-    """None where torch cannot tell."""
+def state_of(tensor: Any) -> State | None:
+    """None where torch cannot tell, or it is none of torch's."""
     try:
         return id(tensor), tensor._version, tensor.data_ptr()
     except Exception:  # noqa: BLE001 - inference tensors have no version, fake ones no address

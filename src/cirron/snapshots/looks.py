@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from cirron.snapshots.copies import copy_of
-from cirron.snapshots.device_statistics import torch_statistics
+from cirron.snapshots.keep import ONLY_STATS, STATS, Keep
 from cirron.snapshots.statistics import (
     READ_IN_PLACE,
     Unreadable,
@@ -17,12 +18,16 @@ from cirron.snapshots.statistics import (
     require_memory,
     to_record,
 )
+from cirron.snapshots.variables import Variable, array_statistics, copy_of_array, is_variable, read
 from cirron.spool.records import Stats
 
 if TYPE_CHECKING:
+    import numpy
     from torch import Tensor
 
-STATS = "stats"
+    from cirron._recorder.native import Statistics
+    from cirron.snapshots.on_devices import OnDevices
+
 
 ATTR_NONFINITE = "nonfinite"
 ATTR_UNREADABLE = "unreadable"
@@ -32,6 +37,7 @@ ATTR_SHARD = "shard"
 ATTR_OF = "of"
 ATTR_UNSCALED = "unscaled"
 
+_READ_IN_HOST_MEMORY = ("cpu", "mps")  # the latter has no float64, and is the same memory
 _WRITABLE = READ_IN_PLACE - {"complex128"}  # which safetensors does not know
 
 
@@ -51,15 +57,19 @@ class Look:
     dtype: str
     stats: Stats | None = None
     attrs: dict[str, Any] = field(default_factory=dict)
-    values: Tensor | None = None
+    values: Tensor | numpy.ndarray | None = None
 
 
-def look_at(tensor: Tensor, mode: str = STATS, divisor: float = 1.0) -> Look:
+def look_at(
+    tensor: Tensor | Variable, on_devices: OnDevices, keep: Keep = ONLY_STATS, divisor: float = 1.0
+) -> Look:
     """What the tensor looks like; never raises for want of elements to read.
 
     Args:
         tensor: it stays as it is.
-        mode: `sampled` and `full` copy values besides.
+        on_devices: is asked for the statistics of a tensor that is not in host memory: the look is complete when they
+            are fetched.
+        keep: which values to copy besides.
         divisor: what the elements are multiplied by, as gradients are by a scaler, and what is to be undone here.
     """
     try:
@@ -67,7 +77,10 @@ def look_at(tensor: Tensor, mode: str = STATS, divisor: float = 1.0) -> Look:
     except Exception as error:  # noqa: BLE001 - a lazy parameter has no shape yet, and says so in its own way
         return Look([], "unknown", attrs={ATTR_UNREADABLE: type(error).__name__})
     try:
-        _fill_in(look, tensor, mode, divisor)
+        if is_variable(tensor):
+            _fill_in_variable(look, tensor, keep)
+        else:
+            _fill_in(look, tensor, on_devices, keep, divisor)
     except Unreadable as reason:
         look.attrs[ATTR_UNREADABLE] = str(reason)
     except Exception as error:  # noqa: BLE001 - fake and functional tensors, and those of other libraries
@@ -86,26 +99,51 @@ def local_part(tensor: Tensor) -> Tensor:
     return local
 
 
-def _fill_in(look: Look, tensor: Tensor, mode: str, divisor: float) -> None:
+def _fill_in(look: Look, tensor: Tensor, on_devices: OnDevices, keep: Keep, divisor: float) -> None:
     local = _strided(_shard(tensor.detach(), look.attrs), look.attrs)
     require_memory(local)
-    in_place = local.device.type == "cpu" and dtype_name(local) in READ_IN_PLACE
-    found = host_statistics(local) if in_place else torch_statistics(local)
-    look.stats = to_record(divided(found, divisor))
-    if found[1] > 0:
-        look.attrs[ATTR_NONFINITE] = found[1]
     if local.is_complex():
         look.attrs[ATTR_OF] = "magnitudes"
     if divisor != 1:
         look.attrs[ATTR_UNSCALED] = divisor
-    if mode != STATS:
-        _copy(look, local, mode, divisor)
+    if local.device.type in _READ_IN_HOST_MEMORY:
+        _tell(look, divisor, host_statistics(_readable(local)))
+    else:
+        on_devices.ask(local, partial(_tell, look, divisor))
+    if keep.mode != STATS:
+        _copy(look, local, keep, divisor)
 
 
-def _copy(look: Look, local: Tensor, mode: str, divisor: float) -> None:
+def _fill_in_variable(look: Look, variable: Variable, keep: Keep) -> None:
+    array = read(variable)
+    if array.dtype.name not in READ_IN_PLACE:
+        raise Unreadable(array.dtype.name)
+    _tell(look, 1, array_statistics(array))
+    if keep.mode != STATS and array.dtype.name in _WRITABLE:
+        look.values = copy_of_array(array, keep)
+
+
+def _readable(local: Tensor) -> Tensor:
+    """In host memory, of a type that the core knows; small floats become larger ones."""
+    import torch
+
+    in_host_memory = local.cpu()
+    return in_host_memory if dtype_name(local) in READ_IN_PLACE else in_host_memory.to(torch.float32)
+
+
+def _tell(look: Look, divisor: float, found: Statistics | Exception) -> None:
+    if isinstance(found, Exception):
+        look.attrs[ATTR_UNREADABLE] = f"{look.dtype}: {type(found).__name__}"
+        return
+    look.stats = to_record(divided(found, divisor))
+    if found[1] > 0:
+        look.attrs[ATTR_NONFINITE] = found[1]
+
+
+def _copy(look: Look, local: Tensor, keep: Keep, divisor: float) -> None:
     reason = _unwritable(look, local)
     if reason is None:
-        look.values = copy_of(local, mode, divisor)
+        look.values = copy_of(local, keep, divisor)
     else:
         look.attrs[ATTR_UNWRITABLE] = reason
 

@@ -67,18 +67,20 @@ class Movement:
 
 def _squares(pairs: Sequence[tuple[_Seen, _Seen]]) -> tuple[float, float]:
     """Of all differences, and of all values before."""
-    import torch
-
     if not pairs:
         return 0.0, 0.0
+    import torch
+
     old, new = (torch.cat([each.values for each in side]) for side in zip(*pairs, strict=True))
     # Nothing here may begin a parallel region, as `repeat_interleave` does: in a forked child that would wait for ever.
     weights = torch.cat([torch.full_like(each.values, each.weight) for each, _ in pairs])
     return float((new - old).square().mul_(weights).sum()), float(old.square().mul_(weights).sum())
 
 
-def _look(tensors: Iterable[Tensor]) -> dict[int, _Seen]:
+def _look(tensors: Sequence[Tensor]) -> dict[int, _Seen]:
     """A sample of each that moves by small steps and can be read, with one transfer for those of a kind."""
+    if not tensors:  # nor is torch in every process
+        return {}
     import torch
 
     alike: dict[tuple[torch.device, torch.dtype], list[tuple[Tensor, int, Tensor]]] = defaultdict(list)

@@ -1,4 +1,4 @@
-"""The parameters of models, each once and under one name: of torch modules, and of Keras on the torch backend."""
+"""The parameters of models, each once and under one name: of torch modules, and of Keras on torch and TensorFlow."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from cirron.snapshots.variables import Variable
 
 # Modules that torch wraps around others, so that their parameters get a longer name.
 _WRAPPERS = frozenset(("_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"))
@@ -21,12 +23,12 @@ class Parameter:
 
     Attributes:
         name: as the model calls it, without the wrappers of torch.
-        tensor: the parameter itself.
+        tensor: the parameter itself: a tensor of torch, or a variable of Keras on TensorFlow.
         other_names: under which the model has it as well.
     """
 
     name: str
-    tensor: Tensor
+    tensor: Tensor | Variable
     other_names: list[str] = field(default_factory=list)
 
 
@@ -49,26 +51,27 @@ def parameters(model: Any) -> Iterator[Parameter]:
     yield from found.values()
 
 
+def is_of_keras(model: Any) -> bool:
+    """Such a model, on torch, is a module too, but has each parameter under several names of its own."""
+    layer = getattr(sys.modules.get("keras"), "Layer", None)
+    return layer is not None and isinstance(model, layer)
+
+
 def is_optimizer(model: Any) -> bool:
     """Whether it knows parameters without their names, so that any model of theirs should be asked first."""
     return not callable(getattr(model, "named_parameters", None)) and hasattr(model, "param_groups")
 
 
-def _named(model: Any) -> Iterator[tuple[str, Tensor]]:
-    if _is_of_keras(model):
-        yield from ((weight.path, weight.value) for weight in model.weights)
+def _named(model: Any) -> Iterator[tuple[str, Any]]:
+    if is_of_keras(model):
+        is_torch = sys.modules["keras"].backend.backend() == "torch"
+        yield from ((weight.path, weight.value if is_torch else weight) for weight in model.weights)
     elif is_optimizer(model):
         for number, group in enumerate(model.param_groups):
             for place, tensor in enumerate(group["params"]):
                 yield f"param_groups[{number}].params[{place}]", tensor
     else:
         yield from _unwrapped(model).named_parameters(remove_duplicate=False)
-
-
-def _is_of_keras(model: Any) -> bool:
-    """Such a model, on the torch backend, is a module too, but has each parameter under several names of its own."""
-    layer = getattr(sys.modules.get("keras"), "Layer", None)
-    return layer is not None and isinstance(model, layer)
 
 
 def _unwrapped(model: Any) -> Any:

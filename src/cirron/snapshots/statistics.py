@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from cirron._recorder.native import Statistics
+    from cirron.snapshots.variables import Variable
 
 _WHOLE = ("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
 READ_IN_PLACE = frozenset((*_WHOLE, "float16", "bfloat16", "float32", "float64", "complex64", "complex128"))
@@ -20,7 +21,7 @@ class Unreadable(Exception):  # noqa: N818 - a verdict, which becomes an attribu
     """The elements of a tensor are nowhere to be read; the message says why."""
 
 
-def dtype_name(tensor: Tensor) -> str:
+def dtype_name(tensor: Tensor | Variable) -> str:
     """As in a snapshot: `float32`."""
     return str(tensor.dtype).removeprefix("torch.")
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, count
 from typing import TYPE_CHECKING, Any
 
 from cirron.snapshots.parameters import Parameter, is_optimizer, parameters
+from cirron.snapshots.variables import is_variable
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from cirron.snapshots.variables import Variable
 
 ATTR_TIED = "tied"
 ATTR_MODEL = "model"
@@ -28,8 +32,14 @@ class Subject:
     """
 
     name: str
-    tensor: Tensor
+    tensor: Tensor | Variable
     attrs: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether it has gradients, or TensorFlow computes them."""
+        tensor = self.tensor
+        return tensor.trainable if is_variable(tensor) else tensor.requires_grad
 
 
 def subjects(models: Sequence[Any]) -> Iterator[Subject]:
@@ -37,9 +47,16 @@ def subjects(models: Sequence[Any]) -> Iterator[Subject]:
     names: set[str] = set()
     for label, found in _labelled(_shared_out(models)):
         for parameter in found:
-            name = f"{label}.{parameter.name}" if parameter.name in names else parameter.name
+            name = _new_name(parameter.name, label, names)
             names.add(name)
             yield Subject(name, parameter.tensor, _attrs(label, parameter))
+
+
+def _new_name(name: str, label: str | None, taken: Container[str]) -> str:
+    """Its own, or else one with the model's label, or with a number: Keras lets two layers have the same path."""
+    labelled = name if label is None else f"{label}.{name}"
+    numbered = (f"{labelled}#{number}" for number in count(1))
+    return next(each for each in chain((name, labelled), numbered) if each not in taken)
 
 
 def _attrs(label: str | None, parameter: Parameter) -> dict[str, Any]:

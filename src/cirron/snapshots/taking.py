@@ -11,11 +11,14 @@ import msgspec
 
 from cirron.faults import Faults
 from cirron.snapshots.gradients import Gradients, State, state_of
-from cirron.snapshots.looks import STATS, Look, look_at
+from cirron.snapshots.keep import ONLY_STATS, Keep
+from cirron.snapshots.looks import Look, look_at
 from cirron.snapshots.movement import Movement
+from cirron.snapshots.on_devices import OnDevices
 from cirron.snapshots.subjects import Subject, subjects
 from cirron.snapshots.summary import GRAD_NORM, UPDATE_RATIO, FirstNonfinite, global_norm
 from cirron.snapshots.value_files import ATTR_SKIPPED, GRADIENTS, TOO_SLOW, WEIGHTS, Entry, Lot
+from cirron.snapshots.variables import is_variable
 from cirron.snapshots.watched import Watched
 from cirron.spool.records import Snapshot
 
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
 
     from cirron._recorder import Recorder
     from cirron.snapshots.value_files import ValueFiles
+    from cirron.snapshots.variables import Variable
 
 PLACE = "snapshots"  # where faults are counted
 ATTR_FROZEN = "frozen"
@@ -40,8 +44,8 @@ class Taking:
         watched: the models that the user has named; some may come and go.
         recorder: writes the records.
         faults: takes whatever goes wrong.
-        mode: `stats`, `sampled` or `full`.
-        files: writes what the last two copy.
+        keep: which values it copies.
+        files: writes what it copies.
 
     Attributes:
         found: models that hooks have come by.
@@ -53,7 +57,7 @@ class Taking:
         watched: Watched,
         recorder: Recorder,
         faults: Faults,
-        mode: str = STATS,
+        keep: Keep = ONLY_STATS,
         files: ValueFiles | None = None,
     ) -> None:
         self.found = Watched()
@@ -61,10 +65,11 @@ class Taking:
         self._watched = watched
         self._recorder = recorder
         self._faults = faults
-        self._mode = self._mode_now = mode
+        self._keep = self._keep_now = keep
         self._files = files
         self._frozen: dict[str, State] = {}
-        self._gradients = Gradients(self._divisor)
+        self._on_devices = OnDevices()
+        self._gradients = Gradients(self._divisor, self._on_devices)
         self._divided_by: dict[int, float] = {}
         self._movement = Movement()
         self._nonfinite_gradient = FirstNonfinite()
@@ -86,6 +91,7 @@ class Taking:
         try:
             self._prepare()
             seen = self._gradients.keep(self._subjects(), only)
+            self._on_devices.fetch()
             self._nonfinite_gradient.see(_gradients(seen), self._recorder.mark)
         except Exception as error:  # noqa: BLE001 - as above
             self._faults.note(PLACE, error, "the gradients of this step were not looked at")
@@ -108,6 +114,7 @@ class Taking:
         gradients = [(each, look) for each in there if (look := self._gradients.look(each)) is not None]
         weights = [(each, look) for each in there if (look := self._weight(each)) is not None]
         self._gradients.forget()
+        self._on_devices.fetch()
         self._deliver(
             place["span_id"],
             [
@@ -124,28 +131,28 @@ class Taking:
         """Find out what holds for this look: how gradients are scaled, and whether values can be kept."""
         self._divided_by = self.divisors() if self.divisors is not None else {}
         has_room = self._files is None or self._files.has_room()
-        self._gradients.mode = self._mode_now = self._mode if has_room else STATS
+        self._gradients.keeping = self._keep_now = self._keep if has_room else ONLY_STATS
 
     def _is_skipping(self) -> bool:
-        return self._mode_now != self._mode
+        return self._keep_now != self._keep
 
     def _subjects(self) -> list[Subject]:
         return list(subjects([*self._watched.models(), *self.found.models()]))
 
-    def _divisor(self, parameter: Tensor) -> float:
+    def _divisor(self, parameter: Tensor | Variable) -> float:
         return self._divided_by.get(id(parameter), 1.0)
 
     def _weight(self, subject: Subject) -> Look | None:
         """None for a frozen parameter that is what it was when it was looked at, as far as torch can tell."""
-        if subject.tensor.requires_grad:
+        if subject.is_trained:
             self._frozen.pop(subject.name, None)
-            return look_at(subject.tensor, self._mode_now)
+            return look_at(subject.tensor, self._on_devices, self._keep_now)
         state = state_of(subject.tensor)
         if state is not None and self._frozen.get(subject.name) == state:
             return None
         if state is not None:
             self._frozen[subject.name] = state
-        look = look_at(subject.tensor, self._mode_now)
+        look = look_at(subject.tensor, self._on_devices, self._keep_now)
         look.attrs[ATTR_FROZEN] = True
         return look
 
@@ -168,7 +175,7 @@ class Taking:
         if self._files is not None and self._is_skipping():
             self._files.count_skip()
         if self._files is not None and any(each.values is not None for each in entries):
-            self._files.offer(Lot(span_id, self._mode, entries))
+            self._files.offer(Lot(span_id, self._keep.mode, entries))
         elif entries:
             self._recorder.add_snapshots([msgspec.json.encode(each.snapshot) for each in entries])
 
@@ -188,7 +195,8 @@ def _gradients(looks: Iterable[tuple[Subject, Look]]) -> Iterable[tuple[str, Loo
 
 
 def _trained(there: Iterable[Subject]) -> list[Tensor]:
-    return [each.tensor for each in there if each.tensor.requires_grad]
+    """Not the variables of TensorFlow: how far these come is not told."""
+    return [each.tensor for each in there if each.is_trained and not is_variable(each.tensor)]
 
 
 def _as_point(mark: Callable[[str, float | str, bool], None]) -> Callable[[str, str], None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,14 +11,16 @@ from typing import TYPE_CHECKING, Any
 from cirron.spool.belongings import list_snapshot_folders
 
 if TYPE_CHECKING:
+    import numpy
     from torch import Tensor
 
 UNFINISHED = ".tmp"
 _UNFINISHED = ("*.tmp", ".tmp*")  # ours, and what safetensors writes under a name of its own first
+_OS_ERROR = re.compile(r"\(os error (\d+)\)")
 _ID_HEAD = 16  # digits that all ids of one recorder share
 
 
-def write_tensors(path: Path, tensors: dict[str, Tensor], fsync: bool) -> None:
+def write_tensors(path: Path, tensors: dict[str, Tensor | numpy.ndarray], fsync: bool) -> None:
     """Write tensors under their names; the file is there when it is complete.
 
     Args:
@@ -26,8 +29,9 @@ def write_tensors(path: Path, tensors: dict[str, Tensor], fsync: bool) -> None:
         fsync: have it reach the device first.
 
     Raises:
-        OSError, safetensors.SafetensorError: it cannot be written.
+        OSError: it cannot be written; nothing of it is left.
     """
+    from safetensors import SafetensorError
     from safetensors.numpy import save_file
 
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -36,9 +40,12 @@ def write_tensors(path: Path, tensors: dict[str, Tensor], fsync: bool) -> None:
         save_file({name: _array(tensor) for name, tensor in tensors.items()}, unfinished)
         _settle(unfinished, fsync)
         unfinished.replace(path)
-    except BaseException:
+    except SafetensorError as error:
+        raise _of_system(error) from error
+    finally:
         unfinished.unlink(missing_ok=True)
-        raise
+        with suppress(OSError):  # it holds something
+            path.parent.rmdir()
 
 
 def remove_unfinished(output_dir: Path) -> None:
@@ -56,7 +63,17 @@ def remove_unfinished(output_dir: Path) -> None:
                 folder.rmdir()
 
 
-def _array(tensor: Tensor) -> Any:
+def _of_system(error: Exception) -> OSError:
+    """What the system said of a file; safetensors keeps it in the message alone."""
+    code = _OS_ERROR.search(str(error))
+    return OSError(str(error)) if code is None else OSError(int(code[1]), os.strerror(int(code[1])))
+
+
+def _array(tensor: Tensor | numpy.ndarray) -> Any:
+    import numpy
+
+    if isinstance(tensor, numpy.ndarray):
+        return tensor
     import torch
 
     if tensor.dtype == torch.bfloat16:

@@ -21,6 +21,7 @@ from cirron.snapshots.tensor_writer import remove_unfinished, write_tensors
 from cirron.spool.records import Snapshot
 
 if TYPE_CHECKING:
+    import numpy
     from torch import Tensor
 
     from cirron._recorder import Recorder
@@ -43,7 +44,7 @@ class Entry(NamedTuple):
 
     snapshot: Snapshot
     file: str
-    values: Tensor | None
+    values: Tensor | numpy.ndarray | None
 
 
 class Lot(NamedTuple):
@@ -58,7 +59,7 @@ class Lot(NamedTuple):
         """What the values take."""
         return sum(each.values.nbytes for each in self.entries if each.values is not None)
 
-    def tensors(self, file: str) -> dict[str, Tensor]:
+    def tensors(self, file: str) -> dict[str, Tensor | numpy.ndarray]:
         """The values that belong into one file."""
         ours = (each for each in self.entries if each.file == file)
         return {each.snapshot.tensor_name: each.values for each in ours if each.values is not None}
@@ -184,7 +185,7 @@ class ValueFiles:
                 self._lots.popleft()
         self._say_if_large(lot)
 
-    def _write_file(self, span_id: str, file: str, tensors: dict[str, Tensor]) -> str:
+    def _write_file(self, span_id: str, file: str, tensors: dict[str, Tensor | numpy.ndarray]) -> str:
         uri = f"snapshots/{span_id}/{file}.safetensors"
         write_tensors(self._output_dir / uri, tensors, self._fsync)
         self._cap.keep(span_id)

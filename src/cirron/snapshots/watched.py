@@ -5,7 +5,7 @@ from __future__ import annotations
 import weakref
 from typing import Any
 
-from cirron.snapshots.parameters import is_optimizer
+from cirron.snapshots.parameters import is_of_keras, is_optimizer
 
 
 class Watched:
@@ -30,7 +30,7 @@ class Watched:
         """
         if isinstance(model, type) or not _has_parameters(model):
             kind = f"the class {model.__name__}" if isinstance(model, type) else f"a {type(model).__name__}"
-            raise TypeError(f"{kind} has no parameters to look at: pass a torch.nn.Module")
+            raise TypeError(f"{kind} has no parameters to look at: pass a torch.nn.Module or a Keras model")
         if not any(each is model for each in self.models()):
             self._references.append(weakref.ref(model, self._references.remove))
 
@@ -40,4 +40,4 @@ class Watched:
 
 
 def _has_parameters(model: object) -> bool:
-    return callable(getattr(model, "named_parameters", None)) or is_optimizer(model)
+    return callable(getattr(model, "named_parameters", None)) or is_optimizer(model) or is_of_keras(model)

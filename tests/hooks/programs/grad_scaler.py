@@ -10,7 +10,7 @@ cirron.session
     step[1]
       data_load
       forward autocast='float16'
-      backward
+      backward | nonfinite='loss' value='inf' | nonfinite='body.0.weight.grad'
     step[2]
       data_load
       forward

@@ -1,7 +1,7 @@
 """Two batches a step; a training goes on in the midst of its second epoch. The checkpoint knows of no hooks.
 
 cirron.session | train_runtime=… summary | train_samples_per_second=… summary | train_steps_per_second=… summary | total_flos=… summary | train_loss=… summary
-  epoch[1] | loss=… summary | grad_norm=… summary | learning_rate=… summary
+  epoch[1] | loss=… summary | learning_rate=… summary
     step[4]
       data_load first=True
       data_load
@@ -15,7 +15,7 @@ cirron.session | train_runtime=… summary | train_samples_per_second=… summar
       forward
       backward
       optimizer_step
-  epoch[2] | loss=… summary | grad_norm=… summary | learning_rate=… summary
+  epoch[2] | loss=… summary | learning_rate=… summary
     step[6]
       data_load first=True
       data_load

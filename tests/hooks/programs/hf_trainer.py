@@ -1,7 +1,7 @@
 """Two epochs, each with an evaluation; `evaluate` and `predict`; the user's callback hears what it always hears.
 
 cirron.session | train_runtime=… summary | train_samples_per_second=… summary | train_steps_per_second=… summary | total_flos=… summary | train_loss=… summary | heard=4
-  epoch[0] | loss=… summary | grad_norm=… summary | learning_rate=… summary | eval_loss=… summary
+  epoch[0] | loss=… summary | learning_rate=… summary | eval_loss=… summary
     step[0] | loss=… | grad_norm=… | learning_rate=… | heard=1
       data_load first=True
       forward
@@ -16,7 +16,7 @@ cirron.session | train_runtime=… summary | train_samples_per_second=… summar
       step[0]
         data_load first=True
         forward
-  epoch[1] | loss=… summary | grad_norm=… summary | learning_rate=… summary | eval_loss=… summary
+  epoch[1] | loss=… summary | learning_rate=… summary | eval_loss=… summary
     step[2] | loss=… | grad_norm=… | learning_rate=… | heard=3
       data_load first=True
       forward

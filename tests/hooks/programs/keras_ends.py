@@ -48,7 +48,7 @@ cirron.session
       forward
       backward
       optimizer_step
-  epoch[0] | loss=… summary | loss=… summary
+  epoch[0] | loss=… summary
     step[0] | loss=…
       data_load first=True
       forward
@@ -59,6 +59,7 @@ cirron.session
       forward
       backward
       optimizer_step
+  epoch[0] | loss=… summary
     step[0] | loss=…
       data_load first=True
       forward

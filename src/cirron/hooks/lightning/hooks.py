@@ -10,8 +10,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
+from cirron.hooks.data_load import DataLoad
 from cirron.hooks.guard import Guard
-from cirron.hooks.lightning.data_load import DataLoad
 from cirron.hooks.lightning.fit import Fit, Step
 from cirron.hooks.lightning.optimizer_step import OptimizerStepHooks
 from cirron.hooks.logged import Logged
@@ -138,6 +138,7 @@ class LightningHooks:
     # ---- both
 
     def _begin_load(self, fetcher: Any) -> DataLoad | None:
+        """Where Lightning does not know how much data there is, it fetches one batch before the first step."""
         return DataLoad.begun(self._target, is_first=fetcher.fetched == 0)
 
     def _log(self, connector: Any, metrics: Mapping[str, Any], *args: object, **kwargs: object) -> None:

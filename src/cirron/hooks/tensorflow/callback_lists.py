@@ -6,7 +6,6 @@ on to call callbacks in other threads, and what is logged is converted for nobod
 
 from __future__ import annotations
 
-import functools
 from typing import TYPE_CHECKING, Any
 
 from keras.callbacks import CallbackList
@@ -16,93 +15,74 @@ from cirron.hooks.tensorflow.runs import PREDICT, TEST, TRAIN
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from cirron.hooks.guard import Guard
     from cirron.hooks.patches import Patches
-    from cirron.hooks.tensorflow.runs import Runs
+    from cirron.hooks.tensorflow.runs import Run, Runs
+
+    _Hears = Callable[..., None]  # a run, and what the list of callbacks is told
 
 
-def hook_callback_lists(runs: Runs, patches: Patches) -> None:
+def hook_callback_lists(runs: Runs, guard: Guard, patches: Patches) -> None:
     """Have each list tell of the run that it is used in; the user's callbacks run within their epoch and step."""
 
-    def hook(name: str, wrapped: Callable[[Runs, str, Any], Any], kind: str) -> None:
-        patches.set(CallbackList, name, wrapped(runs, kind, vars(CallbackList)[name]))
+    def hook(name: str, kind: str, before: _Hears | None, after: _Hears | None = None) -> None:
+        method = vars(CallbackList)[name]
+        if after is not None:
+            method = guard.after(_heard(runs, kind, after), method)
+        if before is not None:
+            method = guard.before(_heard(runs, kind, before), method)
+        patches.set(CallbackList, name, method)
 
     for kind in (TRAIN, TEST, PREDICT):
-        hook(f"on_{kind}_begin", _begin, kind)
-        hook(f"on_{kind}_batch_begin", _batch_begin, kind)
-        hook(f"on_{kind}_batch_end", _batch_end, kind)
-    hook("on_test_end", _test_end, TEST)
-    hook("on_epoch_begin", _epoch_begin, TRAIN)
-    hook("on_epoch_end", _epoch_end, TRAIN)
+        hook(f"on_{kind}_begin", kind, _begin, _wait_for_first if kind != TRAIN else None)
+        hook(f"on_{kind}_batch_begin", kind, _has_batch)
+        hook(f"on_{kind}_batch_end", kind, _log if kind != PREDICT else None, _wait_for_next)
+    hook("on_test_end", TEST, _end_evaluation)
+    hook("on_epoch_begin", TRAIN, _begin_epoch, _wait_for_first)
+    hook("on_epoch_end", TRAIN, _end_steps, _end_epoch)
 
 
-def _begin(runs: Runs, kind: str, original: Any) -> Any:
-    @functools.wraps(original)
-    def on_begin(callbacks: Any, logs: Any = None) -> None:
-        run = runs.told_by(callbacks, kind)
-        original(callbacks, logs)
-        if run is not None and kind != TRAIN:
-            run.wait_for(0)
-
-    return on_begin
-
-
-def _epoch_begin(runs: Runs, kind: str, original: Any) -> Any:
-    @functools.wraps(original)
-    def on_epoch_begin(callbacks: Any, epoch: int, logs: Any = None) -> None:
+def _heard(runs: Runs, kind: str, hears: _Hears) -> Callable[..., None]:
+    def hear(callbacks: Any, *told: Any, **named: Any) -> None:
         run = runs.told_by(callbacks, kind)
         if run is not None:
-            run.begin_epoch(epoch)
-        original(callbacks, epoch, logs)
-        if run is not None:
-            run.wait_for(0)
+            hears(run, *told, **named)
 
-    return on_epoch_begin
+    return hear
 
 
-def _batch_begin(runs: Runs, kind: str, original: Any) -> Any:
-    @functools.wraps(original)
-    def on_batch_begin(callbacks: Any, batch: int, logs: Any = None) -> None:
-        run = runs.told_by(callbacks, kind)
-        if run is not None:
-            run.has_batch()
-        original(callbacks, batch, logs)
-
-    return on_batch_begin
+def _begin(run: Run, *told: object, **named: object) -> None:
+    """The run knows its list of callbacks now, before those in it may tell of the same."""
 
 
-def _batch_end(runs: Runs, kind: str, original: Any) -> Any:
-    @functools.wraps(original)
-    def on_batch_end(callbacks: Any, batch: int, logs: Any = None) -> None:
-        run = runs.told_by(callbacks, kind)
-        if run is not None and kind != PREDICT:  # whose logs are the predictions themselves
-            run.log(logs)
-        original(callbacks, batch, logs)
-        if run is not None:
-            run.wait_for(batch + 1)
-
-    return on_batch_end
+def _wait_for_first(run: Run, *told: object, **named: object) -> None:
+    run.wait_for(0)
 
 
-def _epoch_end(runs: Runs, kind: str, original: Any) -> Any:
-    @functools.wraps(original)
-    def on_epoch_end(callbacks: Any, epoch: int, logs: Any = None) -> None:
-        run = runs.told_by(callbacks, kind)
-        if run is not None:
-            run.end_steps()
-        original(callbacks, epoch, logs)
-        if run is not None:
-            run.end_epoch(logs)
-
-    return on_epoch_end
+def _wait_for_next(run: Run, batch: int, logs: object = None) -> None:
+    run.wait_for(batch + 1)
 
 
-def _test_end(runs: Runs, kind: str, original: Any) -> Any:
-    @functools.wraps(original)
-    def on_test_end(callbacks: Any, logs: Any = None) -> None:
-        run = runs.told_by(callbacks, kind)
-        if run is not None:
-            run.end_steps()
-            run.log(logs, "summary")
-        original(callbacks, logs)
+def _has_batch(run: Run, *told: object, **named: object) -> None:
+    run.has_batch()
 
-    return on_test_end
+
+def _log(run: Run, batch: int, logs: object = None) -> None:
+    run.log(logs)
+
+
+def _begin_epoch(run: Run, epoch: int, logs: object = None) -> None:
+    run.begin_epoch(epoch)
+
+
+def _end_steps(run: Run, *told: object, **named: object) -> None:
+    run.end_steps()
+
+
+def _end_epoch(run: Run, epoch: int, logs: object = None) -> None:
+    run.end_epoch(logs)
+
+
+def _end_evaluation(run: Run, logs: object = None) -> None:
+    run.end_steps()
+    run.log(logs, "summary")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cirron.hooks.guard import Guard
 from cirron.hooks.patches import Patches
 from cirron.hooks.tensorflow.callback_lists import hook_callback_lists
 from cirron.hooks.tensorflow.data import hook_data
@@ -25,9 +26,10 @@ class Hooks:
 
     def install(self) -> None:
         """Begin to record."""
-        hook_trainers(self._target, self._runs, self._patches)
-        hook_callback_lists(self._runs, self._patches)
-        hook_data(self._target, self._runs, self._patches)
+        guard = Guard("tensorflow", self._target.faults)
+        hook_trainers(self._target, self._runs, guard, self._patches)
+        hook_callback_lists(self._runs, guard, self._patches)
+        hook_data(self._target, self._runs, guard, self._patches)
         hook_optimizers(self._target, self._patches)
 
     def remove(self) -> None:

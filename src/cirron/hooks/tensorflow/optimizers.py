@@ -8,6 +8,7 @@ import keras
 
 from cirron._recorder import Recorded
 from cirron.hooks.names import CANONICAL, OPTIMIZER_STEP
+from cirron.hooks.tensorflow.owner import owner_of
 
 if TYPE_CHECKING:
     from cirron.hooks.patches import Patches
@@ -20,7 +21,7 @@ def hook_optimizers(target: Target, patches: Patches) -> None:
         return
     from cirron.hooks.torch.recorded import unless_compiling
 
-    owner = next(each for each in keras.optimizers.Optimizer.__mro__ if "apply" in vars(each))
+    owner = owner_of("apply", keras.optimizers.Optimizer)
     apply = vars(owner)["apply"]
     in_scope = Recorded(apply, target.scope_unless, OPTIMIZER_STEP, (OPTIMIZER_STEP,), CANONICAL)
     patches.set(owner, "apply", unless_compiling(apply, in_scope))

@@ -25,14 +25,13 @@ class Run:
     Attributes:
         kind: `TRAIN`, `TEST` or `PREDICT`.
         is_first: whether the batch at hand is the first of its epoch, evaluation or prediction.
-        is_over: whether nothing of it is recorded any more.
     """
 
-    def __init__(self, target: Target, kind: str) -> None:
+    def __init__(self, target: Target, kind: str, under_way: list[Run]) -> None:
         self.kind = kind
         self.is_first = False
-        self.is_over = False
         self._target = target
+        self._under_way = under_way
         self._loop = OwnedLoop(target)
         self._is_waiting = False
         self._callbacks: Any = None
@@ -45,7 +44,7 @@ class Run:
         """Whether this list of callbacks tells of it: the first one that does, not lists that are callbacks in it."""
         if self._callbacks is None:
             self._callbacks = callbacks
-        return self._callbacks is callbacks and not self.is_over
+        return self._callbacks is callbacks
 
     def begin_epoch(self, epoch: int) -> None:
         """An epoch of `fit` begins."""
@@ -53,9 +52,8 @@ class Run:
 
     def wait_for(self, batch: int) -> None:
         """Nothing more happens with the batch before, and Keras turns to the one with this index."""
-        if not self.is_over:
-            self._loop.next_step(batch)
-            self._is_waiting, self.is_first = True, batch == 0
+        self._loop.next_step(batch)
+        self._is_waiting, self.is_first = True, batch == 0
 
     def has_batch(self) -> None:
         """The batch that it waited for is there."""
@@ -73,23 +71,30 @@ class Run:
 
     def end_epoch(self, logs: Any) -> None:
         """The epoch, with its callbacks, is over."""
-        if not self.is_over:
-            self.log(logs, "summary")
-            self._loop.end()
+        self.log(logs, "summary")
+        self._loop.end()
 
     def log(self, logs: Any, kind: str = "point") -> None:
         """Mark what Keras logs, without waiting for what a device still computes."""
         for name, value in _numbers(logs):
             self._target.mark(name, value, kind)
 
-    def end(self, error: BaseException | None = None) -> None:
-        """It returns, or raises this."""
-        if not self.is_over:
-            self.is_over = True
-            if error is None:
-                self._loop.end()
-            else:
-                self._loop.fail(error)
+    def end(self) -> None:
+        """It returns, or goes on unrecorded."""
+        if self._leave():
+            self._loop.end()
+
+    def fail(self, error: BaseException | None) -> None:
+        """It raises this."""
+        if self._leave():
+            self._loop.fail(error)
+
+    def _leave(self) -> bool:
+        """Whether it was still recorded."""
+        is_under_way = self in self._under_way
+        if is_under_way:
+            self._under_way.remove(self)
+        return is_under_way
 
 
 class Runs:
@@ -104,20 +109,14 @@ class Runs:
         runs = self._here.runs
         if runs:
             runs[-1].pause()
-        run = Run(self._target, kind)
+        run = Run(self._target, kind, runs)
         runs.append(run)
         return run
 
-    def end(self, run: Run, error: BaseException | None) -> None:
-        """It is over, with or without an error."""
-        if run in self._here.runs:
-            self._here.runs.remove(run)
-        run.end(error)
-
     def end_all(self) -> None:
         """Let those under way go on unrecorded."""
-        while self._here.runs:
-            self._here.runs.pop().end()
+        for run in reversed(self._here.runs[:]):
+            run.end()
 
     def innermost(self) -> Run | None:
         """The one at work."""

@@ -58,7 +58,7 @@ class Discovery:
         self._scope_unless = with_precision(target)
         self._trained = trained
         self._patches = Patches()
-        self._look = _call_while_looking(self)
+        self._looks: weakref.WeakSet[Any] = weakref.WeakSet()  # what `torch.nn.Module` has got as `__call__`
         self._calls_left = 0
         self._looked_ns = 0
 
@@ -79,11 +79,22 @@ class Discovery:
             self.is_looking = True
             self._witness.wanted_by(self)
             self._looked_ns = time.monotonic_ns()
-            if (
-                _Module.__dict__["__call__"] is not self._look
-            ):  # as it is after its time, see `scope_while_looking`
-                self.original = _Module.__dict__["__call__"]
-            _Module.__call__ = self._look  # type: ignore[method-assign]
+            self._replace_call()
+
+    def _replace_call(self) -> None:
+        """By a function of its own each time: what somebody has put on top of an earlier one calls that still."""
+        current = _Module.__dict__["__call__"]
+        if current not in self._looks:  # as it is where somebody has put it back after its time
+            look = _call_while_looking(self, current)
+            self._looks.add(look)
+            _Module.__call__ = look  # type: ignore[method-assign]
+
+    def _restore_call(self) -> None:
+        """Unless somebody has put theirs on top."""
+        current = _Module.__dict__["__call__"]
+        if current in self._looks:
+            _Module.__call__ = current.__wrapped__  # type: ignore[method-assign]
+            self._restore_call()
 
     def look_now_and_then(self) -> None:
         """As `look`, unless that was a moment ago."""
@@ -141,8 +152,7 @@ class Discovery:
     def _stop_looking(self) -> None:
         self.is_looking = False
         self._witness.enough_for(self)
-        if _Module.__dict__["__call__"] is self._look:  # and nobody has patched it on top of us
-            _Module.__call__ = self.original  # type: ignore[method-assign]
+        self._restore_call()
 
     def _hook(self, kind: type) -> None:
         try:
@@ -169,15 +179,15 @@ def _is_for_shapes(args: tuple[Any, ...]) -> bool:
     return type(args[0]).__name__ == "KerasTensor" or getattr(args[0], "is_meta", False) is True
 
 
-def _call_while_looking(discovery: Discovery) -> Any:
+def _call_while_looking(discovery: Discovery, original: Any) -> Any:
     """What `torch.nn.Module` gets as `__call__` for a while."""
 
-    @functools.wraps(discovery.original)
+    @functools.wraps(original)
     def call_module(module: Any, *args: Any, **kwargs: Any) -> Any:
         if is_dynamo_compiling() or (scope := discovery.scope_while_looking(module, args)) is None:
-            return discovery.original(module, *args, **kwargs)
+            return original(module, *args, **kwargs)
         with scope:
-            return discovery.original(module, *args, **kwargs)
+            return original(module, *args, **kwargs)
 
     return call_module
 

@@ -37,5 +37,8 @@ class Here(threading.local):
 
     def is_last_step(self) -> bool:
         """Whether the loop at hand is at its last batch, as far as its loader knows how many there are."""
-        under_way = self.under_way()
-        return bool(under_way) and under_way[-1].is_at_last_step
+        for each in reversed(self._traversals):
+            traversal = each()
+            if traversal is not None and not traversal.is_over:
+                return traversal.is_at_last_step
+        return False

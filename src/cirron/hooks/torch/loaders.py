@@ -106,11 +106,12 @@ class LoaderHooks:
         return next_batch
 
     def _begin_traversal(self, loader: Any) -> Traversal:
-        for each in self._here.under_way():
-            if loader is not None and each.is_of(loader):
-                each.end(None)
         self._look_for_modules(loader)
-        name = unit_for(self._target, self._is_evaluation())
+        is_evaluation = self._is_evaluation()
+        for each in self._here.under_way():
+            if each.is_of(loader) and not (is_evaluation and each.is_epoch):
+                each.end(None)
+        name = unit_for(self._target, is_evaluation)
         unit = None if name is None else Unit(name, self._next_number() if name == EPOCH else None)
         traversal = Traversal(self._target, self._witness, loader, unit, self._give_back)
         self._here.begins(traversal)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import functools
-import math
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
-import torch
+from torch import Tensor
 
 from cirron.snapshots.summary import NONFINITE
 
@@ -16,30 +15,34 @@ if TYPE_CHECKING:
     from cirron.hooks.target import Target
 
 
-def checked(target: Target, backward: Callable[..., Any]) -> Callable[..., Any]:
-    """`backward`, with a look at each loss in host memory until one is not finite; gradients are looked at then.
+class FirstNonfinite:
+    """Looks at each loss in host memory until one is not finite.
 
     A loss on another device is left alone, for to look at it would mean to wait for it.
     """
-    tensor_class, is_finite = torch.Tensor, math.isfinite
-    is_over = False
 
-    @functools.wraps(backward)
-    def call(tensors: Any = None, *args: Any, **kwargs: Any) -> Any:
-        nonlocal is_over
-        if is_over or type(tensors) is not tensor_class or not tensors.is_cpu or tensors.dim() > 0:
-            return backward(tensors, *args, **kwargs)
-        try:
-            value = float(tensors.item())
-        except Exception:  # noqa: BLE001 - it has no value yet, as in a compiler or below a functional transform
-            value = 0.0
-        if is_finite(value):
-            return backward(tensors, *args, **kwargs)
-        is_over = True
-        target.mark(NONFINITE, "loss", value=str(value))
-        try:
-            return backward(tensors, *args, **kwargs)
-        finally:
-            target.keep_gradients()
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        self._is_over = False
 
-    return call
+    def is_it(self, loss: Any) -> bool:
+        """Whether this is the one; it raises nothing, whatever it gets."""
+        if self._is_over or type(loss) is not Tensor or not loss.is_cpu or loss.dim() > 0:
+            return False
+        try:
+            return not isfinite(loss.item())
+        except Exception:  # noqa: BLE001 - it has no value yet, as below a functional transform
+            return False
+
+    def marked(self, backward: Callable[..., Any]) -> Callable[..., Any]:
+        """`backward` for that one: with a mark, and a look at the gradients."""
+
+        def call(loss: Any, *args: Any, **kwargs: Any) -> Any:
+            self._is_over = True
+            self._target.mark(NONFINITE, "loss", value=str(loss.item()))
+            try:
+                return backward(loss, *args, **kwargs)
+            finally:
+                self._target.keep_gradients()
+
+        return call

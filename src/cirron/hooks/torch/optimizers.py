@@ -48,8 +48,9 @@ class OptimizerHooks:
     def _hook(self, kind: type, patches: Patches) -> None:
         cell = _cell_of_step(kind)
         if cell is not None and cell not in patches:
-            step = self._training.recorded(OPTIMIZER_STEP, cell.cell_contents)
-            patches.set(cell, "cell_contents", self._trained.noticing(step))
+            step = cell.cell_contents
+            in_scope = self._training.in_scope(OPTIMIZER_STEP, step)
+            patches.set(cell, "cell_contents", self._trained.noticing(step, in_scope))
 
 
 def _subclasses(kind: type[Any]) -> Iterator[type[Any]]:

@@ -32,11 +32,11 @@ class Training:
         self._here = here
         self._witness = witness
 
-    def recorded(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    def in_scope(self, name: str, function: Callable[..., Any]) -> Recorded:
         """`function` in a scope, but where it runs within such a scope, be it ours or the user's."""
         in_scope = Recorded(function, self._scope_unless, name, (name,), CANONICAL)
         self._witness.add(in_scope, self._tell)
-        return unless_compiling(function, in_scope)
+        return in_scope
 
     def _tell(self, _: object) -> None:
         self._here.work(is_training=True)

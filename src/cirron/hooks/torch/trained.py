@@ -11,6 +11,7 @@ from torch.compiler import is_dynamo_compiling
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from cirron._recorder import Recorded
     from cirron.hooks.target import Target
     from cirron.hooks.torch.here import Here
 
@@ -34,44 +35,53 @@ class Trained:
             return
         self._modules[id(module)] = weakref.ref(module)
         ids = {id(each) for each in module.parameters()}
-        if any(not ids.isdisjoint(_parameter_ids(optimizer)) for optimizer in _living(self._optimizers)):
+        if any(not ids.isdisjoint(parameter_ids(optimizer)) for optimizer in _living(self._optimizers)):
             self._target.watch(module)
 
-    def noticing(self, step: Callable[..., Any]) -> Callable[..., Any]:
+    def noticing(self, step: Callable[..., Any], in_scope: Recorded) -> Callable[..., Any]:
         """`step` of a class of optimizers, which notices each optimizer once, and the last step of an epoch."""
         optimizers, here = self._optimizers, self._here
 
         @functools.wraps(step)
         def call(*args: Any, **kwargs: Any) -> Any:
-            if args and not is_dynamo_compiling():
+            if is_dynamo_compiling():
+                return step(*args, **kwargs)
+            if args:
                 reference = optimizers.get(id(args[0]))
                 if reference is None or reference() is not args[0]:
-                    self._notice(args[0])
+                    self._guarded(self._notice, args[0])
                 if here.is_last_step():
-                    self._target.keep_gradients(_parameter_ids(args[0]))
-            return step(*args, **kwargs)
+                    self._guarded(self._keep_gradients, args[0])
+            return in_scope(*args, **kwargs)
 
         return call
 
-    def _notice(self, optimizer: Any) -> None:
+    def _guarded(self, look: Callable[[Any], None], optimizer: Any) -> None:
         try:
-            self._optimizers[id(optimizer)] = weakref.ref(optimizer)
-            self._watch_modules_of(optimizer)
-            self._target.watch(optimizer)
+            look(optimizer)
         except Exception as error:  # noqa: BLE001 - of an optimizer unlike any that torch has
             kind = type(optimizer).__name__
             self._target.faults.note("hooks.torch", error, f"what {kind} trains is not looked at")
 
+    def _notice(self, optimizer: Any) -> None:
+        self._optimizers[id(optimizer)] = weakref.ref(optimizer)
+        self._watch_modules_of(optimizer)
+        self._target.watch(optimizer)
+
+    def _keep_gradients(self, optimizer: Any) -> None:
+        self._target.keep_gradients(parameter_ids(optimizer))
+
     def _watch_modules_of(self, optimizer: Any) -> None:
         """The larger ones first: what is in two of them has its name from the larger one."""
-        wanted = _parameter_ids(optimizer)
+        wanted = parameter_ids(optimizer)
         ids = [(module, {id(each) for each in module.parameters()}) for module in _living(self._modules)]
         for module, of_module in sorted(ids, key=lambda each: len(each[1]), reverse=True):
             if not wanted.isdisjoint(of_module):
                 self._target.watch(module)
 
 
-def _parameter_ids(optimizer: Any) -> set[int]:
+def parameter_ids(optimizer: Any) -> set[int]:
+    """Of all that an optimizer steps."""
     return {id(each) for group in optimizer.param_groups for each in group["params"]}
 
 

@@ -20,19 +20,23 @@ class Witness:
     def add(self, recorded: Recorded, tell: Callable[[Any], object]) -> None:
         """Have `tell`, which raises nothing, called with the first argument of each call of `recorded`."""
         self._calls.append((recorded, tell))
-        if self._who:
-            recorded.before = tell
+        self._settle()
 
     def wanted_by(self, who: Hashable) -> None:
         """From here on, somebody wants to know."""
-        if not self._who:
-            for recorded, tell in self._calls:
-                recorded.before = tell
         self._who.add(who)
+        self._settle()
 
     def enough_for(self, who: Hashable) -> None:
         """Somebody knows enough."""
-        self._who.discard(who)
-        if not self._who:
-            for recorded, _ in self._calls:
-                recorded.before = None
+        if who in self._who:
+            self._who.discard(who)
+            self._settle()
+
+    def _settle(self) -> None:
+        """Again where another thread, or a loop that dies meanwhile, has come between: a fork may lose a lock."""
+        is_wanted = None
+        while is_wanted is not bool(self._who):
+            is_wanted = bool(self._who)
+            for recorded, tell in self._calls:
+                recorded.before = tell if is_wanted else None

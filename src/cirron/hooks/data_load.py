@@ -1,4 +1,4 @@
-"""`data_load`: the wait of one of Lightning's loops for a batch, whatever the loader."""
+"""`data_load`: the wait of a framework's own loop for a batch, whatever the loader."""
 
 from __future__ import annotations
 
@@ -12,19 +12,21 @@ if TYPE_CHECKING:
 
 
 class DataLoad:
-    """A fetch. Where Lightning does not know how much data there is, it fetches one batch before the first step."""
+    """A fetch that is under way.
+
+    Example:
+        next_batch = guard.around(lambda fetcher: DataLoad.begun(target), fetcher.__next__)
+    """
 
     def __init__(self, scope: AnyScope) -> None:
         self._scope = scope
 
     @classmethod
-    def begun(cls, target: Target, *, is_first: bool) -> DataLoad | None:
+    def begun(cls, target: Target, *, is_first: bool = False) -> DataLoad | None:
         """None within another."""
-        scope = target.scope_unless(DATA_LOAD, NO_LOAD_IN, CANONICAL)
+        scope = first_load(target) if is_first else target.scope_unless(DATA_LOAD, NO_LOAD_IN, CANONICAL)
         if scope is None:
             return None
-        if is_first:
-            scope = target.scope(DATA_LOAD, first=True)
         scope.__enter__()
         return cls(scope)
 
@@ -38,3 +40,10 @@ class DataLoad:
             self._scope.__exit__(type(error) if error is not None else None, error, None)
         elif not self._scope._cancel():
             self.end()
+
+
+def first_load(target: Target) -> AnyScope | None:
+    """The scope of the first fetch of a loop, in which workers start; None within another."""
+    if target.scope_unless(DATA_LOAD, NO_LOAD_IN, CANONICAL) is None:
+        return None
+    return target.scope(DATA_LOAD, first=True)
