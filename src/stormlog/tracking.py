@@ -117,6 +117,7 @@ class TrackingSession:
             return
         if self._sampler.stop():
             self._add(SAMPLE, self._read(thorough=True), "tracking stopped", {})
+            self._close_collector()
         else:  # another reading would hang likewise
             hanging = TimeoutError(f"reading the memory of {self._collector.name} has not come back")
             self._faults.note("sampling", hanging, "the last sample was not taken")
@@ -165,7 +166,8 @@ class TrackingSession:
             session_id=self.session_id, rank=self._settings.rank, name=name, attrs=attributes
         )
         self._add(boundary.event_type, taken, boundary.context, boundary.metadata)
-        entry = Entry(taken.position, taken.reading.allocated_bytes, taken.reading.peak_bytes)
+        reading = taken.reading
+        entry = Entry(taken.position, reading.allocated_bytes, reading.peak_bytes, self._begin_peak())
         self._ledger.enter(boundary, entry.allocated_bytes)
         return token, boundary, entry
 
@@ -205,11 +207,32 @@ class TrackingSession:
     ) -> tuple[PhaseBoundary, dict[str, Any]]:
         taken = self._read(thorough=False)
         boundary = self._recorder.exit(token)
-        memory = phase_memory(entry, taken.reading, self._crest.since(entry.position))
+        told_bytes = self._end_peak(entry.watched)
+        memory = phase_memory(entry, taken.reading, self._crest.since(entry.position), told_bytes)
         self._ledger.leave(boundary, memory)
         metadata = {**boundary.metadata, PHASE_MEMORY: memory, **more}
         self._add(boundary.event_type, taken, boundary.context, metadata)
         return boundary, memory
+
+    def _begin_peak(self) -> Any:
+        try:
+            return self._collector.begin_peak()
+        except Exception as error:  # noqa: BLE001 - a release of torch that nobody here has seen
+            self._faults.note("collector", error, "peaks are the highest of the readings")
+            return None
+
+    def _end_peak(self, begun: Any) -> int | None:
+        try:
+            return None if begun is None else self._collector.end_peak(begun)
+        except Exception as error:  # noqa: BLE001 - the device may be gone
+            self._faults.note("collector", error, "a peak is the highest of the readings")
+            return None
+
+    def _close_collector(self) -> None:
+        try:
+            self._collector.close()
+        except Exception as error:  # noqa: BLE001 - as above
+            self._faults.note("collector", error, "the peaks of phases that are open were not told")
 
     def _is_ours(self) -> bool:
         return os.getpid() == self._pid

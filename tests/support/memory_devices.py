@@ -2,12 +2,12 @@
 
 from types import SimpleNamespace
 
-from stormlog.collectors import Reading
+from stormlog.collectors import Reading, WithoutPeaks
 
 MB = 1_000_000
 
 
-class Device:
+class Device(WithoutPeaks):
     """A device of 1000 MB; `held_mb` and `peak_mb` are what the next reading shows, `error` is raised by it."""
 
     name = "cuda"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import ModuleType
 from typing import Any
 
+from stormlog.collectors.allocator_peaks import AllocatorPeaks
 from stormlog.collectors.reading import Reading
 
 
@@ -23,6 +24,8 @@ class CudaCollector:
         self._torch: Any = torch
         self.name = "rocm" if torch.version.hip else "cuda"
         self.device_id = device_id
+        peaks = AllocatorPeaks(torch, device_id)
+        self.begin_peak, self.end_peak, self.close = peaks.begin, peaks.end, peaks.close
 
     def read(self, thorough: bool) -> Reading:
         """The memory now; nothing waits for the GPU."""

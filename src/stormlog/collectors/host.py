@@ -12,7 +12,7 @@ import psutil
 
 from stormlog.collectors.cgroup import limited_groups
 from stormlog.collectors.heap import heap_reader
-from stormlog.collectors.reading import ANONYMOUS_BYTES, HEAP_BYTES, LIMIT, Reading
+from stormlog.collectors.reading import ANONYMOUS_BYTES, HEAP_BYTES, LIMIT, Reading, WithoutPeaks
 
 STATUS = "/proc/self/status"
 MEMINFO = "/proc/meminfo"
@@ -20,7 +20,7 @@ USS_SHARE = 1000  # finding out what no other process shares may take a thousand
 USS_MOST_NS = 10_000_000  # and is given up where it takes longer than this
 
 
-class HostCollector:
+class HostCollector(WithoutPeaks):
     """Resident size and its peak, and how much of the machine, or of the container, is in use.
 
     As `allocated_bytes` it gives the resident size. In a container the device is what the container may have.

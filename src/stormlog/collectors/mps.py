@@ -5,10 +5,10 @@ from __future__ import annotations
 from types import ModuleType
 from typing import Any
 
-from stormlog.collectors.reading import Reading
+from stormlog.collectors.reading import Reading, WithoutPeaks
 
 
-class MpsCollector:
+class MpsCollector(WithoutPeaks):
     """What torch's tensors hold, what it has from the driver, and how much of that is recommended at most.
 
     The GPU shares the machine's memory; what other processes hold of it is not told.

@@ -58,3 +58,25 @@ class Collector(Protocol):
 
     def read(self, thorough: bool) -> Reading:
         """The memory now; `thorough` asks in addition for what takes longer than a phase should wait."""
+
+    def begin_peak(self) -> Any:
+        """Begin to watch for a peak that no reading misses; None where the device does not tell."""
+
+    def end_peak(self, begun: Any) -> int | None:
+        """The most that `allocated_bytes` was since then, given what `begin_peak` gave."""
+
+    def close(self) -> None:
+        """Leave the device's counters as if nobody had asked. Nothing may be asked any more."""
+
+
+class WithoutPeaks:
+    """The part of a collector that tells of peaks, for a device that keeps none which one may begin anew."""
+
+    def begin_peak(self) -> None:
+        """Nothing is watched."""
+
+    def end_peak(self, begun: None) -> None:
+        """Nobody knows."""
+
+    def close(self) -> None:
+        """Nothing was changed."""
