@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from stormlog.telemetry import spooled_events
 from support.commands import cirron
 from support.programs import run_program
 
@@ -79,3 +80,26 @@ def test_draws_a_picture(tmp_path):
     ran = cirron("memory", "report", "--plot", "memory.svg")
     assert (ran.code, ran.err) == (0, "Wrote memory.svg\n")
     assert "<title>forward</title>" in (tmp_path / "memory.svg").read_text()
+
+
+CAPPED = """
+import cirron as ci
+from stormlog import MemoryTracker
+ci.profile({"spool_max_bytes": 1024 * 1024}, frameworks=[])
+with MemoryTracker(device="host") as tracker:
+    for _ in range(20):
+        for _ in range(100):
+            with tracker.phase("step"):
+                pass
+        ci.flush()
+recorded = len(tracker.events())
+ci.shutdown()
+print(recorded, ci.health()["spool_drop_memory_count"])
+"""
+
+
+def test_says_how_much_is_missing_because_the_cap_has_removed_it():
+    recorded, removed = map(int, run_program(CAPPED).stdout.split())
+    events, _, lost_count = spooled_events(".")
+    assert (len(events) + removed, lost_count > 0) == (recorded, True)
+    assert f"Warning: {lost_count:,} readings could not be kept" in cirron("memory", "report").err

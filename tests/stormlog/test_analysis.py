@@ -25,7 +25,7 @@ def report_of(program):
     """The report on a program that runs to its end."""
     ended = run_program(PRELUDE + program)
     assert (ended.code, ended.stderr) == (0, "")
-    events, problems = spooled_events(".")
+    events, problems, _ = spooled_events(".")
     assert problems == []
     return analyze(events)
 

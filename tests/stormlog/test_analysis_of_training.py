@@ -31,7 +31,7 @@ for epoch in range(3):
 def growth_of(each_step):
     ended = run_program(TRAINING.format(each_step=each_step))
     assert (ended.code, ended.stderr) == (0, "")
-    findings = analyze(spooled_events(".")[0]).findings
+    findings = analyze(spooled_events(".").events).findings
     return {finding.path: finding.value_bytes for finding in findings if finding.kind == "growth"}
 
 

@@ -38,7 +38,7 @@ def test_the_spool_has_every_event_of_the_tracker(profiler, device, tracker):
         pass
     tracker.stop_tracking()
     ci.shutdown()
-    events, problems = spooled_events(".")
+    events, problems, _ = spooled_events(".")
     assert (events, problems) == (tracker.events(), [])
     assert [phase.path for phase in PhaseReplay(events).phases] == [("train",), ("train", "forward")]
 
@@ -108,7 +108,7 @@ def test_a_killed_process_keeps_its_last_boundary_and_sample():
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     seal_dead_journals(".")
-    events, _ = spooled_events(".")
+    events = spooled_events(".").events
     told = [event.context or event.event_type for event in events]
     assert told == [
         "tracking started",
@@ -135,7 +135,7 @@ def test_a_forked_child_writes_into_a_session_of_its_own():
         "    os.waitpid(child, 0)\n"
     )
     assert (done.code, done.stderr) == (0, "")
-    events, _ = spooled_events(".")
+    events = spooled_events(".").events
     names = {phase.name: phase.session_id for phase in PhaseReplay(events).phases}
     assert names["parent"] != names["child"]
     sessions = {

@@ -406,6 +406,8 @@ void Drain::append_counters(std::string& out) const {
     append_member(out, "spool_spans_dropped", header.spool_spans_dropped.load(std::memory_order_relaxed));
     append_member(out, "spool_marks_dropped", header.spool_marks_dropped.load(std::memory_order_relaxed));
     if (dropped.memory != 0) append_member(out, "memory_dropped", dropped.memory);
+    uint64_t spool_memory = header.spool_memory_dropped.load(std::memory_order_relaxed);
+    if (spool_memory != 0) append_member(out, "spool_memory_dropped", spool_memory);
 }
 
 DrainTotals Drain::totals() const {

@@ -282,6 +282,7 @@ struct JournalHeader {
     std::atomic<uint64_t> spool_batches_dropped;
     std::atomic<uint64_t> spool_spans_dropped;
     std::atomic<uint64_t> spool_marks_dropped;
+    std::atomic<uint64_t> spool_memory_dropped;
     ClockTable clock;
     PendingSeal pending;
 };

@@ -749,11 +749,12 @@ void Recorder::count_internal_error(const char* place) try {
 } catch (const std::bad_alloc&) {
 }
 
-void Recorder::count_spool_drops(uint64_t batches, uint64_t spans, uint64_t marks) {
+void Recorder::count_spool_drops(uint64_t batches, const RecordCounts& dropped) {
     JournalHeader& header = journal_->header();
     header.spool_batches_dropped.fetch_add(batches, std::memory_order_relaxed);
-    header.spool_spans_dropped.fetch_add(spans, std::memory_order_relaxed);
-    header.spool_marks_dropped.fetch_add(marks, std::memory_order_relaxed);
+    header.spool_spans_dropped.fetch_add(dropped.spans, std::memory_order_relaxed);
+    header.spool_marks_dropped.fetch_add(dropped.marks, std::memory_order_relaxed);
+    header.spool_memory_dropped.fetch_add(dropped.memory, std::memory_order_relaxed);
 }
 
 void Recorder::warn(std::string message) {

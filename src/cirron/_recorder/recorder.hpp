@@ -170,7 +170,7 @@ class Recorder {
     void count_lost_memory() { journal_->header().dropped.add(RecordKind::kMemory); }
     void count_lost_mark() { journal_->header().dropped.add(RecordKind::kMark); }
     // What was removed from the spool to keep within its limit.
-    void count_spool_drops(uint64_t batches, uint64_t spans, uint64_t marks);
+    void count_spool_drops(uint64_t batches, const RecordCounts& dropped);
     // Whether a recovery would find the journal, if there is a file.
     bool journal_intact() const { return closed_ || journal_->is_intact(); }
     void warn(std::string message);

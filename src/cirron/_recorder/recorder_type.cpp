@@ -255,19 +255,20 @@ PyObject* recorder_take_warnings(PyObject* self, PyObject*) {
 }
 
 PyObject* recorder_count_spool_drops(PyObject* self, PyObject* args, PyObject* keywords) {
-    static const char* names[] = {"batches", "spans", "marks", nullptr};
-    long long batches, spans, marks;
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, "LLL:count_spool_drops", const_cast<char**>(names), &batches,
-                                     &spans, &marks)) {
+    static const char* names[] = {"batches", "spans", "marks", "memory", nullptr};
+    long long batches, spans, marks, memory = 0;
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "LLL|L:count_spool_drops", const_cast<char**>(names), &batches,
+                                     &spans, &marks, &memory)) {
         return nullptr;
     }
-    if (batches < 0 || spans < 0 || marks < 0) {
-        PyErr_Format(PyExc_ValueError, "counts of what was dropped are not negative: %lld, %lld, %lld", batches, spans,
-                     marks);
+    if (batches < 0 || spans < 0 || marks < 0 || memory < 0) {
+        PyErr_Format(PyExc_ValueError, "counts of what was dropped are not negative: %lld, %lld, %lld, %lld", batches,
+                     spans, marks, memory);
         return nullptr;
     }
-    recorder_of(self)->count_spool_drops(static_cast<uint64_t>(batches), static_cast<uint64_t>(spans),
-                                         static_cast<uint64_t>(marks));
+    recorder_of(self)->count_spool_drops(
+        static_cast<uint64_t>(batches),
+        {static_cast<uint64_t>(spans), static_cast<uint64_t>(marks), static_cast<uint64_t>(memory)});
     Py_RETURN_NONE;
 }
 

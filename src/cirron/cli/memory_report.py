@@ -38,7 +38,7 @@ _COLUMNS = (
     \b
     cirron memory report
     cirron memory report --dir runs/42 --json | jq .findings
-    cirron memory report --plot memory.svg
+    cirron memory report --plot memory.svg       # or memory.png, with matplotlib
     """,
 )
 @click.option(
@@ -54,7 +54,7 @@ _COLUMNS = (
     "--plot",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="Draw the memory of the newest session over time, with its phases, as an SVG picture.",
+    help="Draw the memory of the newest session over time, with its phases: as SVG, or as PNG where the name ends so.",
 )
 def report_command(directory: Path, as_json: bool, plot: Path | None) -> None:
     """Tell which phases kept memory at each repetition, which needed much within only, and what cannot be told.
@@ -66,8 +66,11 @@ def report_command(directory: Path, as_json: bool, plot: Path | None) -> None:
     from stormlog.telemetry import spooled_events
 
     seal_journals(directory)
-    events, problems = spooled_events(directory)
+    events, problems, lost_count = spooled_events(directory)
     mention_problems(problems)
+    if lost_count:
+        lost = units.counted(lost_count, "reading")
+        say(f"Warning: {lost} could not be kept, so this is not all; ci.health() says why")
     report = analyze(events)
     if as_json:
         print(msgspec.json.encode(report).decode())
@@ -80,15 +83,15 @@ def report_command(directory: Path, as_json: bool, plot: Path | None) -> None:
 
 
 def _draw(events: Sequence[TelemetryEvent], path: Path) -> None:
-    from stormlog.plot import svg
+    from stormlog.course import courses
+    from stormlog.plot import draw
 
-    newest = events[-1].session_id, events[-1].rank
-    try:
-        picture = svg(event for event in events if (event.session_id, event.rank) == newest)
-    except ValueError as error:
-        say(f"No picture was drawn: {error}")
+    newest = [event for event in events if event.session_id == events[-1].session_id]
+    found = [course for course in courses(newest) if course.rank == events[-1].rank]
+    if not found:
+        say("No picture was drawn: no event tells of any memory")
         return
-    path.write_text(picture, encoding="utf-8")
+    draw(found[0], path)
     say(f"Wrote {path}")
 
 

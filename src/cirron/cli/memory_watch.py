@@ -81,7 +81,7 @@ def _report(watched: Watched, began_ns: int) -> Report | None:
     if not spool.is_dir():
         return None
     seal_dead_journals(spool)
-    events = [event for event in spooled_events(spool)[0] if event.timestamp_ns >= began_ns]
+    events = [event for event in spooled_events(spool).events if event.timestamp_ns >= began_ns]
     events = [event for event in events if event.pid in watched.processes]
     return analyze(events) if events else None
 

@@ -68,6 +68,7 @@ class Counters(_Record, frozen=True, kw_only=True, gc=False):
     spool_spans_dropped: Count = 0
     spool_marks_dropped: Count = 0
     memory_dropped: Count = 0
+    spool_memory_dropped: Count = 0
 
     @property
     def all_spans_dropped(self) -> int:
@@ -78,6 +79,11 @@ class Counters(_Record, frozen=True, kw_only=True, gc=False):
     def all_marks_dropped(self) -> int:
         """Marks likewise."""
         return self.marks_dropped + self.spool_marks_dropped
+
+    @property
+    def all_memory_dropped(self) -> int:
+        """Telemetry events likewise."""
+        return self.memory_dropped + self.spool_memory_dropped
 
 
 class Span(_Record, frozen=True, kw_only=True, gc=False):

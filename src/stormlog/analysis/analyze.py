@@ -23,8 +23,7 @@ def analyze(events: Iterable[TelemetryEvent]) -> Report:
         events: of any number of sessions and ranks, in any order.
 
     Example:
-        events, problems = spooled_events(".cirron")
-        for finding in analyze(events).findings:
+        for finding in analyze(spooled_events(".cirron").events).findings:
             print(finding.says)
     """
     events = sorted(events, key=lambda event: event.timestamp_ns)

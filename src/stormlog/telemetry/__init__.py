@@ -2,11 +2,12 @@
 
 from cirron.spool.telemetry_event import SCHEMA_VERSION, TelemetryEvent
 from stormlog.telemetry.jsonl import EventFormatError, load_events, save_events
-from stormlog.telemetry.spooled import spooled_events
+from stormlog.telemetry.spooled import Spooled, spooled_events
 
 __all__ = [
     "SCHEMA_VERSION",
     "EventFormatError",
+    "Spooled",
     "TelemetryEvent",
     "load_events",
     "save_events",
