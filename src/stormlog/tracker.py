@@ -35,9 +35,9 @@ class MemoryTracker:
         oom_dir: where a folder with all that is known is written when memory runs out: when a `MemoryError` or torch's
             `OutOfMemoryError` leaves a phase or the program, or a control group is as full as `critical_share`; at most
             three in a session. None for none.
-        scopes: whether scopes are phases too, while `ci.profile()` is active: those of the hooks and `ci.scope`, not
-            those of `ci.epochs` and `ci.batches`. A phase is a scope in any case. Of several trackers the last one to
-            start gets them.
+        scopes: whether scopes are phases too, while `ci.profile()` or an instance of `Cirron` is active: those of
+            `scope`, `epochs` and `batches`, and those of the hooks. A phase is a scope in any case. Of several
+            trackers the last one to start gets them.
         job_id: the run; by default, as the next three, what the launcher says (torchrun, Open MPI, Slurm).
         rank: of this process in the run.
         local_rank: likewise on its machine.

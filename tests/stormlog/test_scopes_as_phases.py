@@ -63,6 +63,77 @@ def test_decorated_functions_are_phases(tracker):
     assert (work(), work(), paths(tracker)) == (7, 7, ["work", "work"])
 
 
+def test_the_epochs_and_batches_of_loops_are_phases(device, tracker):
+    for _ in ci.epochs(range(2)):
+        for _ in ci.batches("ab"):
+            device.held_mb += 10
+    step = ["epoch / batch"] * 3  # the third was opened for a batch that never came
+    assert paths(tracker) == ["epoch", *step, "epoch", *step, "epoch"]
+    rows = {row.path: row.count for row in analyze(tracker.events()).phases}
+    assert (rows, grown_mb()) == (
+        {("epoch",): 2, ("epoch", "batch"): 4},
+        {"epoch": 20, "batch": 10},
+    )
+
+
+def test_a_loop_that_is_left_leaves_no_phase_open(tracker):
+    def fails():
+        for item in ci.epochs("ab"):
+            if item == "b":
+                raise KeyError
+
+    with pytest.raises(KeyError):
+        fails()
+    for _ in ci.batches("ab"):
+        break
+    loop = iter(ci.batches("ab"))
+    next(loop)
+    loop.close()
+    assert paths(tracker) == ["epoch", "epoch", "batch", "batch"]
+
+
+def test_an_async_loop_is_followed_too(tracker):
+    async def items():
+        yield 1
+        yield 2
+
+    async def loop():
+        async for _ in ci.batches(items()):
+            with ci.scope("work"):
+                pass
+
+    asyncio.run(loop())
+    assert paths(tracker) == ["batch", "batch / work", "batch", "batch / work", "batch"]
+
+
+def test_a_loop_that_began_before_the_tracker_goes_on(device):
+    ci.profile(frameworks=[])
+    tracker = MemoryTracker(sampling_interval_ms=3_600_000, scopes=True)
+    for number in ci.batches(range(4)):
+        if number == 1:
+            tracker.start_tracking()
+        if number == 2:
+            tracker.stop_tracking()
+    ci.shutdown()
+    assert paths(tracker) == ["batch"]
+    spans = [span for batch in read(".cirron").batches() for span in batch.spans if span.name == "batch"]
+    assert [span.index for span in spans] == [0, 1, 2, 3]
+
+
+def test_scopes_of_an_instance_are_phases(device, tmp_path):
+    one = ci.Cirron(output_dir=str(tmp_path / "one"))
+    one.profile(frameworks=[])
+    with MemoryTracker(sampling_interval_ms=3_600_000, scopes=True) as tracker:
+        with one.scope("step"):
+            device.held_mb += 10
+        for _ in one.batches("a"):
+            pass
+    one.shutdown()
+    assert paths(tracker) == ["step", "batch", "batch"]
+    marks = [mark.name for batch in read(tmp_path / "one").batches() for mark in batch.marks]
+    assert "memory.growth_bytes" in marks
+
+
 def test_scopes_that_close_out_of_turn_leave_no_phase_open(tracker):
     outer, inner = ci.scope("outer"), ci.scope("inner")
     outer.__enter__()

@@ -235,7 +235,7 @@ class Recorder:
     def open_spans(self) -> bytes:
         """A JSON array of the spans open now, session included, with `end_ns: null`."""
     def counters(self) -> Counters: ...
-    def count_spool_drops(self, batches: int, spans: int, marks: int) -> None:
+    def count_spool_drops(self, batches: int, spans: int, marks: int, memory: int = 0) -> None:
         """Add to what every later batch of this session says was removed from the spool, a recovery's too."""
     def set_ending(self, ended: str) -> None:
         """Say what a recovery is to write as `cirron.ended` should the process be killed from now on.
@@ -267,7 +267,7 @@ def set_default(recorder: Recorder | None) -> None:
     """
 
 def set_follower(follower: Follower | None) -> None:
-    """Have a function called whenever `scope` or `scope_unless` opens a scope of the default recorder, with its name.
+    """Have a function called whenever a scope is opened, of a loop and of any recorder too, with its name.
 
     It gives None, or what is called when the scope closes, with whether it is as if it had never been open: for None,
     or for names and values of marks that stand for the whole scope. The calls count as the scope's overhead. Their

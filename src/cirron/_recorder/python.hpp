@@ -101,7 +101,7 @@ bool begin_reading(Recorder* recorder, OpenFrame& open);
 // The same for the end of the scope: takes the reading, if there is one, out of `open`.
 bool end_reading(OpenFrame& open, Measures& measures);
 
-// Called at both ends of each scope of the default recorder; null: nobody follows them. Guarded by the GIL.
+// Called at both ends of each scope, of loops too; null: nobody follows them. Guarded by the GIL.
 extern PyObject* g_follower;
 // The same for the follower, which there is, as for the meter.
 bool begin_following(OpenFrame& open, PyObject* name);

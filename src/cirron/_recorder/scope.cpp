@@ -65,7 +65,7 @@ bool measure(Scope* self, Recorder* recorder) {
 // Likewise.
 bool follow(Scope* self, Recorder* recorder) {
     OpenFrame& open = self->open;
-    if (self->bound != nullptr || open.recorder() != recorder || open.frame->is_ghost) return true;
+    if (open.recorder() != recorder || open.frame->is_ghost) return true;
     return open.followed != nullptr || begin_following(open, self->name);
 }
 
