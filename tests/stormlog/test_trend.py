@@ -2,6 +2,7 @@
 
 import math
 import random
+from itertools import accumulate
 
 import pytest
 
@@ -32,6 +33,30 @@ def test_a_rise_is_found_with_its_slope_within_the_band(count):
     assert found.is_rise
     assert found.low <= 2 <= found.high
     assert found.slope == pytest.approx(2, rel=0.05)
+
+
+@pytest.mark.parametrize("count", [10, 20, 100])
+@pytest.mark.parametrize("memory", [0.0, 0.5])
+def test_a_walk_at_random_hardly_ever_looks_like_a_rise(memory, count):
+    """Each step goes on from the last, and may have something of it."""
+    rng = random.Random(count)
+    found = 0
+    for _ in range(1000):
+        step = position = 0.0
+        walk = []
+        for _ in range(count):
+            step = memory * step + rng.gauss(0, 1)
+            position += step
+            walk.append(position)
+        found += trend(walk).is_rise
+    assert found <= 10
+
+
+@pytest.mark.parametrize(("count", "scatter"), [(10, 0.25), (40, 0.5), (80, 1.0)])
+def test_a_leak_whose_size_varies_is_found(count, scatter):
+    rng = random.Random(count)
+    leaks = [list(accumulate(rng.gauss(1, scatter) for _ in range(count))) for _ in range(200)]
+    assert sum(trend(leak).is_rise for leak in leaks) >= 0.9 * len(leaks)
 
 
 def test_one_point_that_is_far_off_changes_nothing():

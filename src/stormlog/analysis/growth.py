@@ -10,7 +10,8 @@ and those within it that grow are its suspects.
 On the host the resident memory grows where fresh pages are needed first, which may be a phase that frees all it takes,
 after another one has kept what was free. So there the heap tells whose it is, where it rises too. What it rises by may
 be less: small objects of Python are not in it, and what it cannot give back for the gaps between kept objects is not
-either. Then it tells whose it is, and the resident memory how much.
+either. Then it tells whose it is, and the resident memory how much. The heap may also rise alone, for as long as what
+is kept finds room in pages that the process had before; then it tells both.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ class Grown(Struct, frozen=True):
     """A path whose level rises steadily.
 
     Args:
-        resident: the trend of the memory at its ends.
+        resident: the trend of the memory at its ends; of the heap, where that rises alone.
         level: the same of what it is told from whose that is: the heap, or the same again.
         own: the trend of what it grew itself, all repetitions so far together.
         whole: the same with the phases within it.
@@ -111,14 +112,18 @@ def _settled(of_path: Sequence[Pass]) -> Sequence[Pass]:
 
 def _grown(path: Path, settled: Sequence[Pass], in_heap: Sequence[Pass]) -> Grown | None:
     level = trend([each.kept_bytes for each in settled])
-    if not level.is_rise or level.rise < LEAST_RISE_BYTES:
-        return None
     heap_level = trend([each.kept_bytes for each in in_heap]) if len(in_heap) >= LEAST else None
     if heap_level is None:
-        return _shared_out(path, level, level, settled, "allocator")
+        return _shared_out(path, level, level, settled, "allocator") if _matters(level) else None
+    if not _matters(level):
+        return _shared_out(path, heap_level, heap_level, in_heap, "heap") if _matters(heap_level) else None
     if heap_level.is_rise and heap_level.slope >= _TELLING * level.slope:
         return _shared_out(path, level, heap_level, in_heap, "heap")
     return _shared_out(path, level, level, settled, "resident memory")
+
+
+def _matters(level: Trend) -> bool:
+    return level.is_rise and level.rise >= LEAST_RISE_BYTES
 
 
 def _is_about(one: Trend, other: Trend) -> bool:

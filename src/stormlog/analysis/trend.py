@@ -5,7 +5,12 @@ and a warm-up rises at the start. So a series counts as rising only if
 
     the band of 99 % around its slope lies above nothing,
     each fifth of it is higher than the one before, by half or more of what a fifth rises on average,
-    and it rises in all by twice as much as its points scatter around the line.
+    it rises in all by twice as much as its points scatter around the line,
+    and what its tenths rise is even: six times the error of the mean that their differences give.
+
+The last is against walks at random, whose next step goes on from where the last has led: 1 to 4 % of them pass the
+other three, and less than 0.7 % this one too. A leak is found nineteen times in twenty where what it adds deviates by a
+quarter of its mean from one of 10 points to the next, by half of it with 40 points, and by all of it with 80.
 
 The slope is the median of those between all pairs of points, which a quarter of wild points cannot move far; its band
 is told from the number of pairs that rise, as in Kendall's test. P. K. Sen, "Estimates of the regression coefficient
@@ -17,7 +22,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import combinations, pairwise
-from statistics import median, quantiles
+from statistics import mean, median, quantiles, stdev
 
 from msgspec import Struct
 
@@ -27,6 +32,8 @@ _MOST = 300  # points that are compared in pairs
 _FIFTHS = 5
 _EVEN = 0.5
 _CLEAR = 2.0
+_TENTHS = 10
+_SURE = 6.0
 
 
 class Trend(Struct, frozen=True):
@@ -37,7 +44,7 @@ class Trend(Struct, frozen=True):
         low, high: the band that holds the slope in 99 of 100 cases.
         points: how many there are.
         scatter: from the 5th to the 95th percentile of the distances to the line.
-        is_steady: whether each fifth is higher than the one before.
+        is_steady: whether each fifth is higher than the one before, and the tenths rise evenly.
     """
 
     slope: float
@@ -67,7 +74,8 @@ def trend(values: Sequence[float]) -> Trend:
     low, high = _band(slopes, len(chosen))
     distances = [value - slope * position for position, value in enumerate(values)]
     cuts = quantiles(distances, n=20, method="inclusive")
-    return Trend(slope, low, high, len(values), cuts[-1] - cuts[0], _is_steady(values))
+    is_steady = _rises_by_fifths(values) and _rises_evenly(values)
+    return Trend(slope, low, high, len(values), cuts[-1] - cuts[0], is_steady)
 
 
 def _band(slopes: Sequence[float], count: int) -> tuple[float, float]:
@@ -76,8 +84,19 @@ def _band(slopes: Sequence[float], count: int) -> tuple[float, float]:
     return slopes[first], slopes[len(slopes) - 1 - first]
 
 
-def _is_steady(values: Sequence[float]) -> bool:
-    size = len(values) / _FIFTHS
-    middles = [median(values[round(part * size) : round((part + 1) * size)]) for part in range(_FIFTHS)]
-    rises = [after - before for before, after in pairwise(middles)]
-    return min(rises) > 0 and min(rises) >= _EVEN * sum(rises) / len(rises)
+def _rises_by_fifths(values: Sequence[float]) -> bool:
+    rises = _rises(values, _FIFTHS)
+    return min(rises) > 0 and min(rises) >= _EVEN * mean(rises)
+
+
+def _rises_evenly(values: Sequence[float]) -> bool:
+    """Student's t of the rises from each tenth to the next; several hundred for a leak of one size."""
+    rises = _rises(values, _TENTHS)
+    return mean(rises) * math.sqrt(len(rises)) >= _SURE * stdev(rises)
+
+
+def _rises(values: Sequence[float], parts: int) -> list[float]:
+    """From each part to the next."""
+    size = len(values) / parts
+    middles = [median(values[round(part * size) : round((part + 1) * size)]) for part in range(parts)]
+    return [after - before for before, after in pairwise(middles)]
