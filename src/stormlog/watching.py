@@ -12,7 +12,7 @@ from typing import Any
 import psutil
 from msgspec import Struct
 
-COST_SHARE = 50  # a reading of all processes may take a fiftieth of the time
+COST_SHARE = 50  # a reading of all processes may take a fiftieth of a core
 NOT_FOUND, NOT_EXECUTABLE, KILLED = (
     127,
     126,
@@ -77,11 +77,12 @@ def watch(command: Sequence[str], interval_ms: int) -> Watched:
         began_s = time.monotonic()
         wait_s = 0.0
         while not _has_ended(program, wait_s):
-            read_s = time.monotonic()
-            sample = _sample(program.pid, read_s - began_s, processes)
+            cost_s = -time.thread_time()  # on a busy machine a reading lasts longer than it costs
+            sample = _sample(program.pid, time.monotonic() - began_s, processes)
+            cost_s += time.thread_time()
             if sample is not None:
                 samples.append(sample)
-            wait_s = max(interval_ms / 1000, COST_SHARE * (time.monotonic() - read_s))
+            wait_s = max(interval_ms / 1000, COST_SHARE * cost_s)
     code = program.returncode
     return Watched(code if code >= 0 else KILLED - code, samples, processes)
 

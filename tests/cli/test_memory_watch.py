@@ -76,8 +76,8 @@ def test_gives_the_command_its_input_and_its_options():
 GROW = """
 import time
 kept = []
-for step in range(60):
-    kept.append(b"x" * 2_000_000)
+for step in range(120):
+    kept.append(b"x" * 1_000_000)
     {then}
     time.sleep(0.02)
 """
