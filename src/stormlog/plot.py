@@ -1,99 +1,102 @@
-"""Memory over time with the phases below it, as an SVG picture that needs no other package."""
+"""Memory over time with the phases below it, as a picture."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import os
+from collections.abc import Iterator
 from html import escape
+from pathlib import Path
+from typing import Any
 
-from msgspec import Struct
-
-from cirron.spool.telemetry_event import TelemetryEvent
+from cirron.errors import CirronDependencyError
 from cirron.tree import units
-from stormlog.phases.replay import PhaseReplay, ReplayedPhase
+from stormlog.course import Band, Course
 
 WIDTH, HEIGHT = 1200, 360
 LEFT, RIGHT, TOP = 90, 20, 40
 ROW = 22  # of the phases of one depth
-DEEPEST = 6
-LEAST_PX = 0.5  # phases that are narrower are drawn as one with their neighbours of the same name
+LEAST_PX = 0.5
 TICKS = 5
 COLORS = ("#4e79a7", "#f28e2b", "#59a14f", "#e15759", "#76b7b2", "#edc948", "#b07aa1", "#9c755f")
 
 
-class Band(Struct):
-    """A phase on its row, or several too narrow to be told apart."""
-
-    name: str
-    depth: int
-    start_px: float
-    end_px: float
-    count: int = 1
-
-
-def svg(events: Iterable[TelemetryEvent]) -> str:
-    """A picture of one session: what the allocator held, and which phases were open.
+def draw(course: Course, path: str | os.PathLike[str]) -> None:
+    """Draw what the allocator held, and which phases were open.
 
     Args:
-        events: of one session and rank.
+        course: of one session and rank.
+        path: where to write the picture: as PNG where the name ends so, which takes matplotlib, or else as SVG.
 
     Raises:
-        ValueError: no event tells of any memory.
+        CirronDependencyError: there is no matplotlib.
+        OSError: the file cannot be written.
 
     Example:
-        Path("memory.svg").write_text(svg(tracker.events()))
+        draw(courses(tracker.events())[0], "memory.svg")
     """
-    known = sorted(
-        (event for event in events if event.allocator_allocated_bytes is not None),
-        key=lambda event: event.timestamp_ns,
-    )
-    if not known:
-        raise ValueError("no event tells of any memory: there is nothing to draw")
-    page = _Page(known)
-    bands = list(page.bands(PhaseReplay(known).phases))
-    height = TOP + HEIGHT + 40 + ROW * max((band.depth for band in bands), default=0) + 20
+    path = Path(path)
+    if path.suffix.lower() == ".png":
+        _draw_png(course, path)
+    else:
+        path.write_text(svg(course), encoding="utf-8")
+
+
+def svg(course: Course) -> str:
+    """The same as the text of an SVG picture.
+
+    Args:
+        course: of one session and rank.
+    """
+    page = _Page(course)
+    height = TOP + HEIGHT + 40 + ROW * _rows(course) + 20
     size = f'width="{WIDTH}" height="{height}" viewBox="0 0 {WIDTH} {height}"'
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" {size} font-family="sans-serif" font-size="12">',
         f'<rect width="{WIDTH}" height="{height}" fill="white"/>',
-        f'<text x="{LEFT}" y="24" font-size="15">{escape(page.title())}</text>',
+        f'<text x="{LEFT}" y="24" font-size="15">{escape(_title(course))}</text>',
         *page.axes(),
         f'<polyline fill="none" stroke="#333" stroke-width="1.2" points="{page.line()}"/>',
-        *(_drawn(band) for band in bands),
+        *(page.drawn(band) for band in course.bands),
         "</svg>",
     ]
     return "\n".join(parts) + "\n"
 
 
+def _rows(course: Course) -> int:
+    return max((band.depth for band in course.bands), default=0)
+
+
+def _title(course: Course) -> str:
+    return f"{course.device}, rank {course.rank}: at most {units.size(course.highest_bytes)}"
+
+
+def _told(band: Band) -> str:
+    """What a band stands for."""
+    each = (name if count == 1 else f"{name} {units.TIMES}{count:,}" for name, count in band.names.items())
+    return units.clean(", ".join(each))
+
+
+def _color(band: Band) -> str:
+    return COLORS[sum(band.name.encode()) % len(COLORS)]
+
+
 class _Page:
     """Where on the picture an instant and a number of bytes are."""
 
-    def __init__(self, events: Sequence[TelemetryEvent]) -> None:
-        self._events = events
-        self._start_ns = events[0].timestamp_ns
-        self._span_ns = max(1, events[-1].timestamp_ns - self._start_ns)
-        self._highest_bytes = max(1, *(_bytes(event) for event in events))
-
-    def title(self) -> str:
-        first = self._events[0]
-        device = first.collector if first.device_id is None else f"{first.collector}:{first.device_id}"
-        return f"{device}, rank {first.rank}: at most {units.size(self._highest_bytes)}"
+    def __init__(self, course: Course) -> None:
+        self._course = course
+        self._span_ns = max(1, course.end_ns - course.start_ns)
+        self._highest_bytes = max(1, course.highest_bytes)
 
     def x(self, timestamp_ns: int) -> float:
-        return LEFT + (WIDTH - LEFT - RIGHT) * (timestamp_ns - self._start_ns) / self._span_ns
+        return LEFT + (WIDTH - LEFT - RIGHT) * (timestamp_ns - self._course.start_ns) / self._span_ns
 
     def y(self, count_bytes: float) -> float:
         return TOP + HEIGHT * (1 - count_bytes / self._highest_bytes)
 
     def line(self) -> str:
-        """Of all readings in one column of the picture the lowest and the highest, so that no spike is lost."""
-        columns: dict[int, list[TelemetryEvent]] = {}
-        for event in self._events:
-            columns.setdefault(int(self.x(event.timestamp_ns)), []).append(event)
-        drawn: list[TelemetryEvent] = []
-        for column in columns.values():
-            ends = {id(each): each for each in (min(column, key=_bytes), max(column, key=_bytes), column[-1])}
-            drawn += sorted(ends.values(), key=lambda event: event.timestamp_ns)
-        return " ".join(f"{self.x(event.timestamp_ns):.1f},{self.y(_bytes(event)):.1f}" for event in drawn)
+        points = self._course.points
+        return " ".join(f"{self.x(at_ns):.1f},{self.y(count_bytes):.1f}" for at_ns, count_bytes in points)
 
     def axes(self) -> Iterator[str]:
         for tick in range(TICKS + 1):
@@ -102,45 +105,48 @@ class _Page:
             yield f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}" stroke="#ddd"/>'
             size = units.size(round(share * self._highest_bytes))
             yield f'<text x="{LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{size}</text>'
-            x = self.x(self._start_ns + round(share * self._span_ns))
+            x = self.x(self._course.start_ns + round(share * self._span_ns))
             time = units.duration(round(share * self._span_ns))
             yield f'<text x="{x:.1f}" y="{TOP + HEIGHT + 18}" text-anchor="middle">{escape(time)}</text>'
 
-    def bands(self, phases: Iterable[ReplayedPhase]) -> Iterator[Band]:
-        """The phases, row by row; neighbours of one name that are too narrow become one."""
-        last: dict[int, Band] = {}
-        for phase in phases:
-            depth = len(phase.path)
-            if depth > DEEPEST:
-                continue
-            band = Band(phase.name, depth, self.x(phase.start_ns), self.x(phase.end_ns))
-            before = last.get(depth)
-            if before is not None and _are_one(before, band):
-                before.end_px = max(before.end_px, band.end_px)
-                before.count += 1
-                continue
-            if before is not None:
-                yield before
-            last[depth] = band
-        yield from last.values()
+    def drawn(self, band: Band) -> str:
+        x, y = self.x(band.start_ns), TOP + HEIGHT + 30 + ROW * (band.depth - 1)
+        width = max(LEAST_PX, self.x(band.end_ns) - x)
+        name = escape(units.clean(band.name))
+        box = f'<rect x="{x:.1f}" y="{y}" width="{width:.2f}" height="{ROW - 3}" fill="{_color(band)}"/>'
+        fits = width > 7 * len(band.name)
+        text = f'<text x="{x + 3:.1f}" y="{y + 14}" fill="white">{name}</text>' if fits else ""
+        return f"<g>{box}{text}<title>{escape(_told(band))}</title></g>"
 
 
-def _are_one(before: Band, band: Band) -> bool:
-    is_narrow = band.end_px - band.start_px < LEAST_PX
-    return before.name == band.name and is_narrow and band.start_px - before.end_px < LEAST_PX
+def _draw_png(course: Course, path: Path) -> None:
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise CirronDependencyError(
+            f"a PNG picture takes matplotlib, which cannot be imported: {error}; "
+            "`pip install 'cirron[plot]'` installs it, and a name that ends in .svg needs nothing"
+        ) from error
+    rows = _rows(course)
+    figure = Figure(figsize=(12, 4 + 0.22 * rows), layout="constrained")
+    above, below = figure.subplots(2, 1, sharex=True, height_ratios=(16, max(1, rows)))
+    above.plot(
+        [(at_ns - course.start_ns) / 1e9 for at_ns, _ in course.points],
+        [count_bytes / 1e6 for _, count_bytes in course.points],
+        color="#333",
+        linewidth=1,
+    )
+    above.set(title=_title(course), ylabel="MB", ylim=(0, None))
+    for band in course.bands:
+        _add(below, band, course)
+    below.set(xlabel="s", ylim=(rows + 0.5, 0.5), yticks=[])
+    figure.savefig(path, dpi=150)
 
 
-def _bytes(event: TelemetryEvent) -> int:
-    return event.allocator_allocated_bytes or 0
-
-
-def _drawn(band: Band) -> str:
-    y = TOP + HEIGHT + 30 + ROW * (band.depth - 1)
-    width = max(LEAST_PX, band.end_px - band.start_px)
-    name = escape(units.clean(band.name))
-    told = name if band.count == 1 else f"{name} {units.TIMES}{band.count:,}"
-    color = COLORS[sum(band.name.encode()) % len(COLORS)]
-    box = f'<rect x="{band.start_px:.1f}" y="{y}" width="{width:.2f}" height="{ROW - 3}" fill="{color}"/>'
-    fits = width > 7 * len(band.name)
-    text = f'<text x="{band.start_px + 3:.1f}" y="{y + 14}" fill="white">{name}</text>' if fits else ""
-    return f"<g>{box}{text}<title>{told}</title></g>"
+def _add(below: Any, band: Band, course: Course) -> None:
+    """A band of phases in the lower half of a PNG."""
+    start_s, width_s = (band.start_ns - course.start_ns) / 1e9, (band.end_ns - band.start_ns) / 1e9
+    below.broken_barh([(start_s, width_s)], (band.depth - 0.45, 0.9), color=_color(band))
+    if width_s * 150 > len(band.name) * (course.end_ns - course.start_ns) / 1e9:
+        name = units.clean(band.name).replace("$", r"\$")
+        below.text(start_s, band.depth, f" {name}", va="center", color="white", fontsize=8, clip_on=True)
