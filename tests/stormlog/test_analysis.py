@@ -86,6 +86,17 @@ def test_what_one_phase_takes_and_another_gives_back_but_for_a_part_names_the_ph
     assert report.findings[0].evidence["suspects"][0] == "step / forward"
 
 
+def test_a_leak_into_pages_that_the_process_had_before_is_found_by_the_heap():
+    """Its resident memory does not rise: what others have freed is filled up first."""
+    report = report_of(
+        "hole = [touched(100_000) for _ in range(1000)]\n"
+        "edge = touched(100_000)\n"
+        "del hole\n" + LOOP.format(forward="kept.append(touched(100_000))", backward="pass")
+    )
+    assert found(report, "growth") == [(("step", "forward"), pytest.approx(0.1, rel=0.05))]
+    assert report.findings[0].evidence["told_by"] == "heap"
+
+
 @pytest.mark.parametrize(
     ("forward", "backward"),
     [

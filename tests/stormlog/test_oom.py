@@ -138,6 +138,27 @@ def test_a_control_group_that_is_nearly_full_leaves_a_bundle_each_time(device, t
     ]
 
 
+def test_the_group_that_a_process_is_in_is_watched_while_it_fills_up(tmp_path, monkeypatch, wait_until):
+    """As a container has it, but for the place: only root could make a group, and limit it."""
+    folder, proc = tmp_path / "sys/job", tmp_path / "proc"
+    folder.mkdir(parents=True)
+    proc.mkdir()
+    (proc / "cgroup").write_text("0::/job\n")
+    (proc / "mountinfo").write_text(f"41 31 0:38 / {tmp_path / 'sys'} rw shared:9 - cgroup2 cgroup2 rw\n")
+    (folder / "memory.max").write_text(f"{1000 * MB}\n")
+    (folder / "memory.stat").write_text(f"anon 5\ninactive_file {10 * MB}\n")
+    (folder / "memory.current").write_text(f"{500 * MB}\n")
+    monkeypatch.setattr("stormlog.collectors.cgroup.PROC", proc)
+    with MemoryTracker(device="host", sampling_interval_ms=5) as tracker, tracker.phase("train"):
+        wait_until(lambda: len(tracker.events()) > 5)
+        assert bundles() == []
+        (folder / "memory.current").write_text(f"{980 * MB}\n")
+        wait_until(bundles)
+    (bundle,) = bundles()
+    assert bundle["summary.json"]["cause"] == "the control group is 97% full"
+    assert [phase["path"] for phase in bundle["phases.json"]["open"]] == [["train"]]
+
+
 def test_a_part_that_cannot_be_made_leaves_out_only_itself(device, tracker, monkeypatch):
     monkeypatch.setattr("stormlog.oom.bundle.largest_tensors", lambda: 1 / 0)
     with pytest.raises(MemoryError), tracker.phase("a"):
