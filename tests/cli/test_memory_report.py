@@ -82,6 +82,20 @@ def test_draws_a_picture(tmp_path):
     assert "<title>forward</title>" in (tmp_path / "memory.svg").read_text()
 
 
+def test_names_some_of_the_phases_of_which_the_same_cannot_be_told():
+    run_program(
+        "import cirron as ci\n"
+        "from stormlog import MemoryTracker\n"
+        "ci.profile(frameworks=[])\n"
+        "with MemoryTracker(device='host') as tracker:\n"
+        "    for _ in range(2):\n"
+        "        for name in 'abcde':\n"
+        "            with tracker.phase(name): pass\n"
+    )
+    *_, last = cirron("memory", "report").out.splitlines()
+    assert last == "not told: growth of a, b, c and 2 others: 2 repetitions; a trend takes 12"
+
+
 CAPPED = """
 import cirron as ci
 from stormlog import MemoryTracker

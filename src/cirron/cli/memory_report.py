@@ -17,9 +17,10 @@ from cirron.tree import units
 
 if TYPE_CHECKING:
     from cirron.spool.telemetry_event import TelemetryEvent
-    from stormlog.analysis import Abstention, Finding, PhaseRow, Report
+    from stormlog.analysis import Finding, PhaseRow, Report
 
 DEFAULT = Path(".cirron")
+MOST_NAMED = 3
 
 _COLUMNS = (
     Column("phase", is_left=True, can_be_cut=True, least=16),
@@ -129,8 +130,8 @@ def _lines(report: Report) -> Iterator[str]:
     for finding in report.findings:
         yield f"{_NAMES[finding.kind]}: {units.clean(finding.says)}"
         yield f"    {_evidence(finding)}"
-    for abstention in report.abstentions:
-        yield f"not told: {_NAMES[abstention.kind]}{_of(abstention)}: {units.clean(abstention.reason)}"
+    for (kind, reason), names in _not_told(report).items():
+        yield f"not told: {_NAMES[kind]}{_of(names)}: {units.clean(reason)}"
 
 
 _NAMES = {
@@ -141,8 +142,21 @@ _NAMES = {
 }
 
 
-def _of(abstention: Abstention) -> str:
-    return f" of {units.clean(' / '.join(abstention.path))}" if abstention.path else ""
+def _not_told(report: Report) -> dict[tuple[str, str], list[str]]:
+    """The phases of which the same cannot be told for the same reason."""
+    names: dict[tuple[str, str], list[str]] = {}
+    for abstention in report.abstentions:
+        of_reason = names.setdefault((abstention.kind, abstention.reason), [])
+        if abstention.path:
+            of_reason.append(units.clean(" / ".join(abstention.path)))
+    return names
+
+
+def _of(names: Sequence[str]) -> str:
+    if not names:
+        return ""
+    more = f" and {units.counted(len(names) - MOST_NAMED, 'other')}" if len(names) > MOST_NAMED else ""
+    return f" of {', '.join(names[:MOST_NAMED])}{more}"
 
 
 def _evidence(finding: Finding) -> str:
