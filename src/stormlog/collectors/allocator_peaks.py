@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from threading import RLock
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,7 @@ class AllocatorPeaks:
         self._memory: DeviceMemory | None = None
         self._begun: set[Interval] = set()
         self._is_over = False
+        self._lock = RLock()  # a signal handler may enter a phase while its thread does
 
     def begin(self) -> Interval | None:
         """Begin to watch; None before the program has started CUDA.
@@ -52,8 +54,9 @@ class AllocatorPeaks:
 
     def close(self) -> None:
         """Watch no more, for phases that are still open either."""
-        self._is_over = True
-        memory = self._memory
+        with self._lock:
+            self._is_over = True
+            memory = self._memory
         if memory is None:
             return
         try:
@@ -64,8 +67,9 @@ class AllocatorPeaks:
             memory.give_back()
 
     def _shared(self) -> DeviceMemory:
-        if self._memory is None:
-            from cirron.hooks.torch.device_memory import DeviceMemory
+        from cirron.hooks.torch.device_memory import DeviceMemory
 
-            self._memory = DeviceMemory.shared(self._torch._C, self._torch.cuda, Faults())
-        return self._memory
+        with self._lock:
+            if self._memory is None:
+                self._memory = DeviceMemory.shared(self._torch._C, self._torch.cuda, Faults())
+            return self._memory
