@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "errors.hpp"
+#include "request.hpp"
 #include "text.hpp"
 
 // Headers older than the kernel they run on do not have it (Linux 5.14).
@@ -102,6 +103,11 @@ std::string in_seconds(double seconds) {
 std::unique_lock<std::timed_mutex> lock_within(std::timed_mutex& mutex, std::optional<double> timeout_s) {
     if (!timeout_s) return std::unique_lock(mutex);
     return std::unique_lock(mutex, duration(*timeout_s));
+}
+
+// Whether what was written for it is neither in a ring nor gone.
+bool is_open(const Undecided* undecided) {
+    return undecided != nullptr && undecided->verdict() == Undecided::Verdict::kOpen;
 }
 
 bool is_large(const Frame* frame) { return frame->attr_capacity > kFrameStride; }
@@ -277,7 +283,8 @@ Stack* Recorder::start_stack(PyThreadState* thread) {
     PyObject* variable = g_stack_variables[registration_.slot];
     PyObject* inherited = nullptr;
     if (PyContextVar_Get(variable, nullptr, &inherited) != 0) return nullptr;
-    Stack* stack = new_stack(registration_, as_stack(inherited));
+    Stack* stack = new_stack(registration_);
+    if (stack != nullptr) begin_where(stack, inherited);
     Py_XDECREF(inherited);
     if (stack == nullptr) return nullptr;
     PyObject* token = PyContextVar_Set(variable, reinterpret_cast<PyObject*>(stack));
@@ -320,6 +327,8 @@ Frame* Recorder::open(const Opening& opening, uint64_t ticks) {
     Frame* frame = take_frame(thread, opening.attrs.size);
     frame->id = next_id(thread);
     frame->parent = opening.is_epoch ? stack->parent_for_epoch() : stack->top_id();
+    frame->is_request = opening.is_request;
+    if (opening.is_request && !stack->is_within_request()) frame->parent = kSessionId;
     frame->start_ticks = ticks;
     frame->index = opening.index;
     frame->thread_id = thread->thread_id;
@@ -340,31 +349,65 @@ Frame* Recorder::open(const Opening& opening, uint64_t ticks) {
     return frame;
 }
 
+void Recorder::leave_stack(Frame* frame) {
+    Stack* stack = frame->stack;
+    if (stack == nullptr) return;
+    stack->remove(frame);
+    if (stack->depth > 0) stack->frames[stack->depth - 1]->overhead_ns += frame->overhead_ns;
+}
+
 void Recorder::close(Frame* frame, uint64_t ticks, PyObject* error) {
     ThreadState* thread = here();
     if (frame->is_ghost) return give_back_frame(thread, frame);
-    if (Stack* stack = frame->stack) {
-        stack->remove(frame);
-        if (stack->depth > 0) stack->frames[stack->depth - 1]->overhead_ns += frame->overhead_ns;
-    }
+    Undecided* undecided = frame->stack == nullptr ? nullptr : frame->stack->undecided;
+    if (undecided != nullptr && !frame->stack->is_in_request(frame)) undecided = nullptr;
+    leave_stack(frame);
     if (error == nullptr) [[likely]] {
-        write_span(thread, frame, ticks, {frame->attrs, frame->attr_bytes});
+        write_span(thread, frame, ticks, {frame->attrs, frame->attr_bytes}, undecided);
     } else {
-        write_failed_span(thread, frame, ticks, error);
+        write_failed_span(thread, frame, ticks, error, undecided);
     }
     give_back_frame(thread, frame);
 }
 
-[[gnu::noinline]] void Recorder::write_failed_span(ThreadState* thread, Frame* frame, uint64_t ticks, PyObject* error) {
+void Recorder::close_with(Frame* frame, uint64_t ticks, AttrBytes attrs, Undecided* undecided) {
+    ThreadState* thread = here();
+    if (!frame->is_ghost) {
+        leave_stack(frame);
+        write_span(thread, frame, ticks, attrs, undecided);
+    }
+    give_back_frame(thread, frame);
+}
+
+[[gnu::noinline]] void Recorder::write_failed_span(ThreadState* thread, Frame* frame, uint64_t ticks, PyObject* error,
+                                                   Undecided* undecided) {
     AttrWriter attrs(*names_);
     attrs.copy({frame->attrs, frame->attr_bytes}, g_error_key);
     attrs.add(g_error_key, error_name(error));
-    write_span(thread, frame, ticks, attrs.bytes());
+    write_span(thread, frame, ticks, attrs.bytes(), undecided);
 }
 
-void Recorder::write_span(ThreadState* thread, Frame* frame, uint64_t ticks, AttrBytes attrs) {
+// Null when the record is not to be kept at all. It is in the ring, and to be committed there, unless the verdict on
+// `undecided` is still open.
+char* Recorder::room_for(ThreadState* thread, uint32_t cells, Undecided* undecided) {
+    if (undecided == nullptr || undecided->verdict() == Undecided::Verdict::kKept) [[likely]]
+        return thread->ring.reserve(cells);
+    if (undecided->verdict() == Undecided::Verdict::kLeftOut) return nullptr;
+    if (char* aside = undecided->reserve(cells)) return aside;
+    undecided->keep(this, "size");
+    return thread->ring.reserve(cells);
+}
+
+void Recorder::append(const char* record, uint32_t cells) {
+    RingWriter& ring = here()->ring;
+    std::memcpy(ring.reserve(cells), record, size_t{cells} * kCellBytes);
+    ring.commit(cells);
+}
+
+void Recorder::write_span(ThreadState* thread, Frame* frame, uint64_t ticks, AttrBytes attrs, Undecided* undecided) {
     uint32_t cells = cells_for(sizeof(SpanRecord) + attrs.size);
-    char* at = thread->ring.reserve(cells);
+    char* at = room_for(thread, cells, undecided);
+    if (at == nullptr) return frame->closed_at.store(kFrameFree, std::memory_order_relaxed);
     auto* record = reinterpret_cast<SpanRecord*>(at);
     uint8_t flags = frame->flags;
     uint64_t cpu_ns = 0;
@@ -387,6 +430,7 @@ void Recorder::write_span(ThreadState* thread, Frame* frame, uint64_t ticks, Att
     record->overhead_ns = frame->overhead_ns;
     record->attr_bytes = attrs.size;
     if (attrs.size != 0) std::memcpy(at + sizeof *record, attrs.data, attrs.size);
+    if (is_open(undecided)) return frame->closed_at.store(kFrameFree, std::memory_order_relaxed);
     ClosedAt place{thread->ring.block()->number(), thread->ring.head()};
     frame->closed_at.store(place.packed(), std::memory_order_relaxed);
     thread->ring.commit(cells);
@@ -398,8 +442,9 @@ bool Recorder::close_and_reopen(Frame* frame, uint64_t ticks, int64_t index) {
     bool is_top =
         stack != nullptr && stack == thread->stack && !frame->is_ghost && stack->frames[stack->depth - 1] == frame;
     if (!is_top || frame->thread_id != thread->thread_id) return false;
+    Undecided* undecided = stack->undecided != nullptr && stack->is_in_request(frame) ? stack->undecided : nullptr;
     if (stack->depth > 1) stack->frames[stack->depth - 2]->overhead_ns += frame->overhead_ns;
-    write_span(thread, frame, ticks, {frame->attrs, frame->attr_bytes});
+    write_span(thread, frame, ticks, {frame->attrs, frame->attr_bytes}, undecided);
     frame->id = next_id(thread);
     frame->start_ticks = ticks;
     frame->index = index;
@@ -439,27 +484,43 @@ void Recorder::mark(uint32_t name, const Scalar& value, bool is_summary, AttrByt
     ThreadState* thread = here();
     Stack* stack = thread->stack;
     if (stack == nullptr) return count_lost_mark();
-    uint32_t text_bytes = value.type == ValueType::kText ? padded(static_cast<uint32_t>(value.text.size())) : 0;
-    uint32_t cells = cells_for(sizeof(MarkRecord) + text_bytes + attrs.size);
-    char* at = thread->ring.reserve(cells);
-    auto* record = reinterpret_cast<MarkRecord*>(at);
-    uint8_t flags = is_summary ? kSummary : 0;
-    record->header = {RecordKind::kMark, flags, static_cast<uint16_t>(cells), name};
-    record->span = stack->top_id();
-    record->ticks = now_ticks();
-    record->value = value.bits;
-    record->attr_bytes = attrs.size;
-    record->type = value.type;
-    at += sizeof *record;
-    if (text_bytes != 0) std::memcpy(at, value.text.data(), value.text.size());
-    if (attrs.size != 0) std::memcpy(at + text_bytes, attrs.data, attrs.size);
-    thread->ring.commit(cells);
+    write_mark(thread, stack->top_id(), now_ticks(), name, value, is_summary, attrs, stack->undecided);
     if (stack->depth > 0) {
         Frame* top = stack->frames[stack->depth - 1];
         top->used_as_parent = true;
         top->overhead_ns += mark_overhead_ns_;
     }
 }
+
+void Recorder::mark_in(const Frame* frame, uint64_t ticks, uint32_t name, const Scalar& value, bool is_summary,
+                       AttrBytes attrs, Undecided* undecided) {
+    if (!frame->is_ghost) write_mark(here(), frame->id, ticks, name, value, is_summary, attrs, undecided);
+}
+
+inline void Recorder::write_mark(ThreadState* thread, uint64_t span, uint64_t ticks, uint32_t name, const Scalar& value,
+                                 bool is_summary, AttrBytes attrs, Undecided* undecided) {
+    uint32_t text_bytes = value.type == ValueType::kText ? padded(static_cast<uint32_t>(value.text.size())) : 0;
+    uint32_t cells = cells_for(sizeof(MarkRecord) + text_bytes + attrs.size);
+    char* at = room_for(thread, cells, undecided);
+    if (at == nullptr) {
+        if (value.type == ValueType::kDeferred) deferred_.forget(value.bits);
+        return;
+    }
+    auto* record = reinterpret_cast<MarkRecord*>(at);
+    uint8_t flags = is_summary ? kSummary : 0;
+    record->header = {RecordKind::kMark, flags, static_cast<uint16_t>(cells), name};
+    record->span = span;
+    record->ticks = ticks;
+    record->value = value.bits;
+    record->attr_bytes = attrs.size;
+    record->type = value.type;
+    at += sizeof *record;
+    if (text_bytes != 0) std::memcpy(at, value.text.data(), value.text.size());
+    if (attrs.size != 0) std::memcpy(at + text_bytes, attrs.data, attrs.size);
+    if (!is_open(undecided)) thread->ring.commit(cells);
+}
+
+PyObject* Recorder::stack_variable(Registration registration) { return g_stack_variables[registration.slot]; }
 
 std::optional<uint64_t> Recorder::innermost_id() {
     Stack* stack = stack_here();
@@ -491,6 +552,7 @@ Frame* Recorder::open_ghost(ThreadState* thread, Stack* stack) {
     frame->attr_bytes = 0;
     frame->stack = stack;
     frame->used_as_parent = false;
+    frame->is_request = false;
     frame->is_ghost = true;
     count_too_deep(thread);
     return frame;
@@ -686,6 +748,7 @@ Recorder::Counters Recorder::counters() {
     counters.drained = drain_->totals();
     counters.batches_forgotten = drain_->kept().forgotten();
     counters.snapshots_dropped = drain_->snapshots().dropped();
+    counters.requests_left_out = requests_left_out_;
     const JournalHeader& header = journal_->header();
     counters.spans_dropped = header.spans_dropped.load(std::memory_order_relaxed);
     counters.marks_dropped = header.marks_dropped.load(std::memory_order_relaxed);
@@ -716,6 +779,7 @@ int init_recorders() {
         if (variable == nullptr) return -1;
     }
     install_fork_handlers();
+    if (init_request_type() != 0) return -1;
     return init_stack_type();
 }
 

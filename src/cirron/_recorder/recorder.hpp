@@ -21,6 +21,7 @@
 #include "journal.hpp"
 #include "names.hpp"
 #include "registry.hpp"
+#include "request_ids.hpp"
 #include "ring.hpp"
 #include "stack.hpp"
 
@@ -64,6 +65,7 @@ struct Opening {
     int64_t index = 0;
     bool has_index = false;
     bool is_epoch = false;
+    bool is_request = false;
     AttrBytes attrs{nullptr, 0};
 };
 
@@ -84,9 +86,17 @@ class Recorder {
     // Closes the scope of a loop's item and opens the same one for the next, at the same place. False when it is not
     // the innermost here: nothing has happened then.
     bool close_and_reopen(Frame* frame, uint64_t ticks, int64_t index);
+    // As `close`, with these attributes instead of those it was opened with. It is recorded where the records of
+    // `undecided` are, if that is not null.
+    void close_with(Frame* frame, uint64_t ticks, AttrBytes attrs, Undecided* undecided);
     // As if it had never been opened.
     void cancel(Frame* frame);
     void mark(uint32_t name, const Scalar& value, bool is_summary, AttrBytes attrs);
+    // A mark of a scope that need not be the innermost one.
+    void mark_in(const Frame* frame, uint64_t ticks, uint32_t name, const Scalar& value, bool is_summary,
+                 AttrBytes attrs, Undecided* undecided);
+    // Puts a whole record into the ring of the calling thread.
+    void append(const char* record, uint32_t cells);
     void rename(Frame* frame, PyObject* name) { frame->name = names_->number_of(name); }
     uint64_t ticks_to_ns(uint64_t ticks) const;
     // One more attribute for an open scope, if its frame has room.
@@ -105,6 +115,11 @@ class Recorder {
     // GIL.
     PyObject* epoch_end() const { return epoch_end_; }
     void set_epoch_end(PyObject* function);
+    // The context variable in which contexts inherit where they begin. Borrowed.
+    static PyObject* stack_variable(Registration registration);
+    RequestIds& request_ids() { return request_ids_; }
+    // Of a request and all that is in its tree, as its share was not drawn.
+    void count_left_out() { ++requests_left_out_; }
     // Time that was spent within a scope on recording.
     void add_overhead(Frame* frame, uint64_t ticks) { frame->overhead_ns += ticks_to_ns(ticks); }
 
@@ -160,7 +175,7 @@ class Recorder {
     struct Counters {
         DrainTotals drained;
         uint64_t spans_dropped = 0, marks_dropped = 0, scopes_too_deep = 0, marks_rejected = 0;
-        uint64_t batches_forgotten = 0, snapshots_dropped = 0;
+        uint64_t batches_forgotten = 0, snapshots_dropped = 0, requests_left_out = 0;
         std::map<std::string, uint64_t> internal_errors;
         std::vector<ThreadCounters> threads;
     };
@@ -195,8 +210,12 @@ class Recorder {
     void count_too_deep(ThreadState* state);
     uint64_t cpu_clock(ThreadState* state, uint64_t ticks);
     void read_cpu_clock(ThreadState* state, uint64_t ticks);
-    void write_span(ThreadState* state, Frame* frame, uint64_t ticks, AttrBytes attrs);
-    void write_failed_span(ThreadState* state, Frame* frame, uint64_t ticks, PyObject* error);
+    char* room_for(ThreadState* state, uint32_t cells, Undecided* undecided);
+    void write_mark(ThreadState* state, uint64_t span, uint64_t ticks, uint32_t name, const Scalar& value,
+                    bool is_summary, AttrBytes attrs, Undecided* undecided);
+    void leave_stack(Frame* frame);
+    void write_span(ThreadState* state, Frame* frame, uint64_t ticks, AttrBytes attrs, Undecided* undecided);
+    void write_failed_span(ThreadState* state, Frame* frame, uint64_t ticks, PyObject* error, Undecided* undecided);
     void populate_rings();
     void note_ending(const std::string& ended);
     void seal_the_end(std::optional<double> timeout_s);
@@ -219,6 +238,8 @@ class Recorder {
     uint64_t scope_overhead_ns_ = 0;
     uint64_t mark_overhead_ns_ = 0;
     PyObject* epoch_end_ = nullptr;  // owned
+    RequestIds request_ids_{random_bits(), random_bits()};
+    uint64_t requests_left_out_ = 0;  // guarded by the GIL
 
     std::mutex threads_mutex_;  // the five below and states_
     std::vector<ThreadState*> threads_;

@@ -335,6 +335,7 @@ PyObject* recorder_counters(PyObject* self, PyObject*) {
                      set_count(dict, "seal_failures", drained.failures) &&
                      set_count(dict, "batches_forgotten", counters.batches_forgotten) &&
                      set_count(dict, "snapshots_dropped", counters.snapshots_dropped) &&
+                     set_count(dict, "requests_left_out", counters.requests_left_out) &&
                      PyDict_SetItemString(dict, "internal_errors", errors) == 0 &&
                      PyDict_SetItemString(dict, "threads", threads) == 0;
         Py_XDECREF(errors);
@@ -468,6 +469,10 @@ PyObject* make_scope_unless(RecorderObject* bound, PyObject* const* args, Py_ssi
     bool is_epoch = PyUnicode_Check(args[0]) && PyUnicode_CompareWithASCIIString(args[0], "epoch") == 0;
     if (scope != nullptr && is_epoch) make_epoch(scope);
     return scope;
+}
+
+RecorderObject* as_recorder(PyObject* object) {
+    return Py_IS_TYPE(object, &g_recorder_type) ? as_object(object) : nullptr;
 }
 
 PyObject* default_recorder_object() { return g_default_object; }
