@@ -241,6 +241,7 @@ class Recording:
             "deferred_count": live.drain.deferred_count,
             "seal_failure_count": counters["seal_failures"],
             "snapshot_drop_count": counters["snapshots_dropped"],
+            "request_left_out_count": counters["requests_left_out"],
             "flush_latency_ns": live.drain.latency_ns,
             **live.outlets.facts(),
             "internal_errors": counters["internal_errors"],

@@ -169,6 +169,7 @@ def health() -> dict[str, Any]:
     spool's cap removed, with `spool_drop_span_count` and `spool_drop_mark_count`), `sink_drop_count` (batches
     that `log` or `stdout` were too slow for), `seal_failure_count` (failed tries to write a batch),
     `snapshot_drop_count` (snapshots that waited for a batch in vain),
+    `request_left_out_count` (requests that `sample_rate` did not choose),
     `delivery` (what was sent, rejected, failed and is left) and `internal_errors` by place.
 
     Example:

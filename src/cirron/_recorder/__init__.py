@@ -1,6 +1,7 @@
 """The native recorder: scopes and marks into a journal, and from there into sealed batches."""
 
 from cirron._recorder.native import (
+    Inference,
     Loop,
     Passage,
     Recorder,
@@ -10,6 +11,7 @@ from cirron._recorder.native import (
     array_stats,
     batches,
     call_in_main_thread,
+    current_request,
     epochs,
     innermost,
     mark,
@@ -22,6 +24,7 @@ from cirron._recorder.native import (
 )
 
 __all__ = [
+    "Inference",
     "Loop",
     "Passage",
     "Recorder",
@@ -31,6 +34,7 @@ __all__ = [
     "array_stats",
     "batches",
     "call_in_main_thread",
+    "current_request",
     "epochs",
     "innermost",
     "mark",

@@ -1,5 +1,7 @@
 #include "interest.hpp"
 
+#include <algorithm>
+
 namespace cirron {
 
 namespace {
@@ -8,9 +10,10 @@ enum Interest : long { kNever, kAlways, kByField };
 
 constexpr Py_ssize_t kMostTypes = 256;
 constexpr int kFields = 4;
+constexpr int kResultFields = 2;
 
 PyObject* g_interests = nullptr;  // a dict by type, emptied when it has grown: types may come and go
-PyObject* g_fields[kFields];      // the first is that of whole results
+PyObject* g_fields[kFields];      // of chunks; the first two of whole results as well
 
 // Whatever goes wrong, nothing is read.
 Interest ask(PyObject* interest, PyObject* type) {
@@ -34,8 +37,9 @@ Interest interest_in(PyObject* interest, PyObject* object) {
     return found;
 }
 
-// Of an object whose attributes are found in the plain way, so that none of its code runs.
+// Only of an object whose attributes are found in the plain way, so that none of its code runs.
 bool has_field(PyObject* object, PyObject* field) {
+    if (Py_TYPE(object)->tp_getattro != PyObject_GenericGetAttr) return false;
     PyObject* value = nullptr;
 #if PY_VERSION_HEX >= 0x030D0000
     int found = PyObject_GetOptionalAttr(object, field, &value);
@@ -46,6 +50,13 @@ bool has_field(PyObject* object, PyObject* field) {
     bool has = value != nullptr && value != Py_None;
     Py_XDECREF(value);
     return has;
+}
+
+bool is_of_interest(PyObject* interest, PyObject* object, int fields) {
+    Interest found = interest_in(interest, object);
+    if (found != kByField) return found == kAlways;
+    auto is_there = [&](PyObject* field) { return has_field(object, field); };
+    return std::any_of(g_fields, g_fields + fields, is_there);
 }
 
 bool has_key(PyObject* dict, PyObject* key) {
@@ -65,11 +76,10 @@ bool is_worth_reading(PyObject* interest, PyObject* result) {
     if (is_plain(result)) return false;
     if (PyDict_CheckExact(result)) return has_key(result, g_fields[0]);
     if (PyList_CheckExact(result)) {
-        return PyList_GET_SIZE(result) > 0 && !is_plain(PyList_GET_ITEM(result, 0)) &&
-               interest_in(interest, PyList_GET_ITEM(result, 0)) == kAlways;
+        PyObject* first = PyList_GET_SIZE(result) > 0 ? PyList_GET_ITEM(result, 0) : nullptr;
+        return first != nullptr && !PyList_CheckExact(first) && is_worth_reading(interest, first);
     }
-    Interest found = interest_in(interest, result);
-    return found == kAlways || (found == kByField && has_field(result, g_fields[0]));
+    return is_of_interest(interest, result, kResultFields);
 }
 
 bool is_worth_seeing(PyObject* interest, PyObject* chunk) {
@@ -77,16 +87,11 @@ bool is_worth_seeing(PyObject* interest, PyObject* chunk) {
     if (PyBytes_CheckExact(chunk)) return PyBytes_GET_SIZE(chunk) > 0;
     if (PyLong_CheckExact(chunk) || PyDict_CheckExact(chunk)) return true;
     if (is_plain(chunk)) return false;
-    Interest found = interest_in(interest, chunk);
-    if (found != kByField) return found == kAlways;
-    for (PyObject* field : g_fields) {
-        if (has_field(chunk, field)) return true;
-    }
-    return false;
+    return is_of_interest(interest, chunk, kFields);
 }
 
 int init_interest() {
-    const char* fields[kFields] = {"usage", "choices", "type", "outputs"};
+    const char* fields[kFields] = {"usage", "prompt_token_ids", "choices", "type"};
     for (int i = 0; i < kFields; ++i) {
         g_fields[i] = PyUnicode_InternFromString(fields[i]);
         if (g_fields[i] == nullptr) return -1;
