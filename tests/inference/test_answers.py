@@ -18,7 +18,12 @@ CHAT = {
     "created": 1,
     "model": "gpt-x",
     "choices": [
-        {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "hi"}, "logprobs": None}
+        {
+            "index": 0,
+            "finish_reason": "stop",
+            "message": {"role": "assistant", "content": "hi"},
+            "logprobs": None,
+        }
     ],
     "usage": {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18},
 }
@@ -28,7 +33,10 @@ EMBEDDINGS = {
     "data": [],
     "usage": {"prompt_tokens": 5, "total_tokens": 5},
 }
-COMPLETION = CHAT | {"object": "text_completion", "choices": [{"index": 0, "finish_reason": "length", "text": "hi"}]}
+COMPLETION = CHAT | {
+    "object": "text_completion",
+    "choices": [{"index": 0, "finish_reason": "length", "text": "hi"}],
+}
 RESPONSE = {
     "id": "resp-1",
     "object": "response",

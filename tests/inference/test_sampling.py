@@ -181,4 +181,3 @@ def test_a_tree_too_large_to_wait_for_its_verdict_is_kept(requests):
     large()
     assert requests.attributes() == {"sample_rate": 0.0, "kept_for": "size"}
     assert ci.health()["mark_drop_count"] == 0
-
