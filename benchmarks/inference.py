@@ -50,7 +50,7 @@ def cases(decorate: Callable[[Any], Any], after: Callable[[], object]) -> list[C
 
 
 def ours(ci: Any) -> list[Case]:
-    """cirron's own, and what it costs when nothing comes of it."""
+    """Ours, and what it costs when nothing comes of it."""
     left_out = Case(LEFT_OUT, _calls(ci.inference(sample_rate=0)(_call)), ci.flush)
     return [*cases(ci.inference, ci.flush), left_out]
 

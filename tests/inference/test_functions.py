@@ -30,8 +30,8 @@ async def awaited(number: int) -> int:
 def counted(number):
     """Numbers below another."""
     received = []
-    for i in range(number):
-        received.append((yield i))
+    while len(received) < number:
+        received.append((yield len(received)))
     return received
 
 

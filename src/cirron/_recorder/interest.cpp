@@ -6,7 +6,7 @@ namespace cirron {
 
 namespace {
 
-enum Interest : long { kNever, kAlways, kByField };
+enum Interest : long { kNever, kAlways, kByField, kClientStream };
 
 constexpr Py_ssize_t kMostTypes = 256;
 constexpr int kFields = 4;
@@ -21,7 +21,7 @@ Interest ask(PyObject* interest, PyObject* type) {
     long number = answer == nullptr ? kNever : PyLong_AsLong(answer);
     Py_XDECREF(answer);
     if (PyErr_Occurred()) PyErr_Clear();
-    return number == kAlways || number == kByField ? static_cast<Interest>(number) : kNever;
+    return number >= kAlways && number <= kClientStream ? static_cast<Interest>(number) : kNever;
 }
 
 Interest interest_in(PyObject* interest, PyObject* object) {
@@ -88,6 +88,10 @@ bool is_worth_seeing(PyObject* interest, PyObject* chunk) {
     if (PyLong_CheckExact(chunk) || PyDict_CheckExact(chunk)) return true;
     if (is_plain(chunk)) return false;
     return is_of_interest(interest, chunk, kFields);
+}
+
+bool is_client_stream(PyObject* interest, PyObject* result) {
+    return !is_plain(result) && interest_in(interest, result) == kClientStream;
 }
 
 int init_interest() {

@@ -6,10 +6,13 @@
 
 namespace cirron {
 
-// `interest` is called with a type and says 0: never, 1: always, 2: when an object has such a field.
+// `interest` is called with a type and says 0: never, 1: always, 2: when an object has such a field, 3: it is a client's
+// stream of chunks.
 bool is_worth_reading(PyObject* interest, PyObject* result);
 // The same, of an item of a stream.
 bool is_worth_seeing(PyObject* interest, PyObject* chunk);
+// Whether it takes its chunks from a generator in its attribute `_iterator`.
+bool is_client_stream(PyObject* interest, PyObject* result);
 int init_interest();
 
 }  // namespace cirron

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "interest.hpp"
+
 namespace cirron {
 
 namespace {
@@ -12,6 +14,7 @@ PyObject* g_name = nullptr;
 PyObject* g_qualname = nullptr;
 PyObject* g_throw = nullptr;
 PyObject* g_close = nullptr;
+PyObject* g_iterator = nullptr;
 
 enum class State : uint8_t { kNew, kRunning, kOver };
 
@@ -329,6 +332,22 @@ void copy_attribute(PyObject* name, PyObject* from, PyObject* to) {
     Py_XDECREF(value);
 }
 
+// Has the request go on with the generator of a client's stream; the stream itself stays what it is. False when it has
+// none that we know, or memory is out.
+bool go_on_with(Inference* by, Request* request, PyObject* stream) {
+    PyObject* inner = PyObject_GetAttr(stream, g_iterator);
+    bool goes_on = inner != nullptr && kind_of(inner) != FunctionKind::kCall;
+    if (goes_on) {
+        park(request);
+        PyObject* iterator = wrap(by, Py_NewRef(inner), nullptr, request);
+        goes_on = iterator != nullptr && PyObject_SetAttr(stream, g_iterator, iterator) == 0;
+        Py_XDECREF(iterator);
+    }
+    Py_XDECREF(inner);
+    if (!goes_on) PyErr_Clear();
+    return goes_on;
+}
+
 }  // namespace
 
 PyObject* wrap(Inference* by, PyObject* inner, PyObject* given_id, Request* request) {
@@ -350,6 +369,7 @@ PyObject* deliver(Inference* by, Request* request, PyObject* result) {
         park(request);
         return wrap(by, result, nullptr, request);
     }
+    if (is_client_stream(part(by, Part::kInterest), result) && go_on_with(by, request, result)) return result;
     if (!finish(request, {.error = nullptr, .outcome = nullptr, .result = result})) Py_CLEAR(result);
     return result;
 }
@@ -359,7 +379,10 @@ int init_request_run_type(PyObject*) {
     g_qualname = PyUnicode_InternFromString("__qualname__");
     g_throw = PyUnicode_InternFromString("throw");
     g_close = PyUnicode_InternFromString("close");
-    if (g_name == nullptr || g_qualname == nullptr || g_throw == nullptr || g_close == nullptr) return -1;
+    g_iterator = PyUnicode_InternFromString("_iterator");
+    for (PyObject* name : {g_name, g_qualname, g_throw, g_close, g_iterator}) {
+        if (name == nullptr) return -1;
+    }
     return PyType_Ready(&g_run_type);
 }
 

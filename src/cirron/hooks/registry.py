@@ -33,7 +33,10 @@ class _Hookable(NamedTuple):
 
 
 # In the order in which frameworks claim epochs and steps.
-_HOOKABLES = (_Hookable("torch", "torch", "cirron.hooks.torch"),)
+_HOOKABLES = (
+    _Hookable("transformers", "transformers.generation.utils", "cirron.serving.generation"),
+    _Hookable("torch", "torch", "cirron.hooks.torch"),
+)
 KNOWN = tuple(dict.fromkeys(each.framework for each in _HOOKABLES))
 
 

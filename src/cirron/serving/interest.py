@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-NEVER, ALWAYS, BY_FIELD = range(3)  # as `Interest` of interest.cpp has them
+NEVER, ALWAYS, BY_FIELD, CLIENT_STREAM = range(4)  # as `Interest` of interest.cpp has them
 
 _WHOLE = ({"usage"}, {"choices"}, {"prompt_token_ids", "outputs"})
 _EVENTS = ({"type", "delta"}, {"type", "response"}, {"type", "message"})
@@ -12,12 +12,21 @@ _FIELDS = frozenset({"usage", "choices", "prompt_token_ids", "type"})
 def interest(kind: type) -> int:
     """`ALWAYS` where the class declares such fields, `BY_FIELD` where its objects may have them, else `NEVER`.
 
+    The streams of chunks of OpenAI's and Anthropic's clients are `CLIENT_STREAM`.
+
     An attribute that is computed is never asked for: that would run the program's code.
     """
+    if any(map(_is_client_stream, kind.__mro__)):
+        return CLIENT_STREAM
     declared = _declared(kind)
     if any(fields <= declared for fields in (*_WHOLE, *_EVENTS)):
         return ALWAYS
     return BY_FIELD if _is_plain(kind) else NEVER
+
+
+def _is_client_stream(kind: type) -> bool:
+    package = kind.__module__.partition(".")[0]
+    return package in ("openai", "anthropic") and kind.__name__ in ("Stream", "AsyncStream")
 
 
 def _declared(kind: type) -> set[str]:

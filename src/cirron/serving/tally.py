@@ -19,7 +19,7 @@ class Tally:
     Times are nanoseconds since the request began.
     """
 
-    __slots__ = ("_answer", "_arrivals", "_first_ns", "_gaps_ns", "_last_ns")
+    __slots__ = ("_answer", "_arrivals", "_first_ns", "_gaps_ns", "_is_generated", "_last_ns")
 
     def __init__(self) -> None:
         self._answer = Answer()
@@ -27,6 +27,7 @@ class Tally:
         self._first_ns: int | None = None
         self._last_ns = 0
         self._gaps_ns: list[int] = []
+        self._is_generated = False
 
     def read(self, result: Any) -> None:
         """Take in what the function has returned."""
@@ -39,15 +40,19 @@ class Tally:
     def see(self, chunk: Any, at_ns: int) -> None:
         """Take in what the function has yielded: a text or a token, or an object that says more about it."""
         if isinstance(chunk, (str, bytes, int)):
-            self.arrive(at_ns)
-            return
-        answer, brings_text = read_chunk(chunk)
-        self._answer = self._answer.then(answer)
-        if brings_text:
-            self.arrive(at_ns)
+            brings_text = True
+        else:
+            answer, brings_text = read_chunk(chunk)
+            self._answer = self._answer.then(answer)
+        if brings_text and not self._is_generated:
+            self._arrive(at_ns)
 
-    def arrive(self, at_ns: int) -> None:
-        """A piece of the answer is there."""
+    def generate(self, at_ns: int) -> None:
+        """Take in that a model here has made a token; what becomes of it later is no token more."""
+        self._is_generated = True
+        self._arrive(at_ns)
+
+    def _arrive(self, at_ns: int) -> None:
         if self._first_ns is None:
             self._first_ns = at_ns
         elif len(self._gaps_ns) < MOST_GAPS:
