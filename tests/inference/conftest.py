@@ -6,6 +6,8 @@ import inspect
 import pytest
 
 import cirron as ci
+from cirron.tree.build import build
+from cirron.tree.dicts import to_dict
 from support.pictures import picture
 
 HIDDEN = ("request_id",)  # another one on every run
@@ -53,6 +55,24 @@ def _tidied(node):
         node["attrs"]["function"] = node["attrs"]["function"].rpartition(".")[2]
     node["children"] = [_tidied(child) for child in node["children"]]
     return node
+
+
+def shapes_of(batches):
+    """Each root as an indented text without ids and numbers: names of scopes and marks, and what attributes say."""
+    (root,) = to_dict(build(batches))["roots"]
+    return ["\n".join(_shape(node, 0)) for node in root["children"]]
+
+
+def _shape(node, depth):
+    said = [
+        f"{key}={value}" for key, value in node["attrs"].items() if key in ("function", "outcome", "error")
+    ]
+    marks = [mark["name"] for mark in node["marks"] if not mark["name"].startswith("cirron.")]
+    line = "  " * depth + " ".join([node["name"], *said])
+    return [
+        " | ".join([line, *marks]),
+        *(text for child in node["children"] for text in _shape(child, depth + 1)),
+    ]
 
 
 def tree(text):
