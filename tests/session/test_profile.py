@@ -131,7 +131,7 @@ class TestArguments:
         [
             (
                 {"frameworks": ["torch", "jax"]},
-                "frameworks=['torch', 'jax']: accepted are None, and a list of any of 'torch'",
+                "frameworks=['torch', 'jax']: accepted are None, and a list of any of 'transformers', 'torch'",
             ),
             ({"snapshots": "all"}, "snapshots='all': accepted are 'stats', and None for none"),
             (
