@@ -3,7 +3,9 @@
 import asyncio
 import concurrent.futures
 import contextvars
+import gc
 import socket
+import weakref
 
 import pytest
 
@@ -353,3 +355,86 @@ def test_contexts_that_are_shared_or_changed_keep_requests_apart(requests):
                   tokenize | length=1
         """)] * 3
     )  # fmt: skip
+
+
+def test_a_worker_that_a_request_has_started_begins_requests_of_its_own_later(requests):
+    queue = asyncio.Queue()
+    started = []
+
+    async def work():
+        while True:
+            text, done = await queue.get()
+            embed(text)
+            done.set()
+
+    @ci.inference(sample_rate=0.0)
+    async def submit(text):
+        if not started:
+            started.append(asyncio.create_task(work()))
+        await enqueue(text)
+
+    async def enqueue(text):
+        done = asyncio.Event()
+        queue.put_nowait((text, done))
+        await done.wait()
+
+    async def main():
+        await submit("while it lasts")
+        await enqueue("later")
+        started[0].cancel()
+
+    asyncio.run(main())
+    assert requests.picture() == tree("""
+        request function='embed'
+          tokenize | length=5
+    """)
+
+
+def test_a_call_from_a_task_whose_own_request_is_over_is_still_in_that_around_it(requests):
+    async def late(go_on):
+        await go_on.wait()
+        embed("a")
+
+    @ci.inference
+    async def inner(go_on):
+        return asyncio.create_task(late(go_on))
+
+    @ci.inference
+    async def outer():
+        go_on = asyncio.Event()
+        task = await inner(go_on)
+        go_on.set()
+        await task
+
+    asyncio.run(outer())
+    assert requests.picture() == tree("""
+        request function='outer'
+          request function='inner'
+            request function='embed'
+              tokenize | length=1
+    """)
+
+
+def test_requests_that_hand_on_to_the_next_keep_nothing_of_those_before(requests):
+    seen = []
+
+    class Token:
+        """Dies with the request's function."""
+
+    async def chain(left):
+        @ci.inference
+        async def step():
+            token = Token()
+            seen.append(weakref.ref(token))
+            task = asyncio.create_task(chain(left - 1)) if left else None
+            await asyncio.sleep(0)
+            return task
+
+        task = await step()
+        if task is not None:
+            await task
+
+    asyncio.run(chain(20))
+    gc.collect()
+    assert len(seen) == 21
+    assert not any(ref() for ref in seen)

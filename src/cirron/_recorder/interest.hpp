@@ -6,8 +6,8 @@
 
 namespace cirron {
 
-// `interest` is called with a type and says 0: never, 1: always, 2: when an object has such a field, 3: it is a client's
-// stream of chunks.
+// `interest` is called with a type and says 0: never, 1: always, 2: when an object has such a field, 3: it is a
+// client's stream of chunks.
 bool is_worth_reading(PyObject* interest, PyObject* result);
 // The same, of an item of a stream.
 bool is_worth_seeing(PyObject* interest, PyObject* chunk);

@@ -51,9 +51,17 @@ void set_variable(PyObject* variable, PyObject* value) {
     Py_XDECREF(token);
 }
 
+// The request in which this one was called, as the variable has it that is about to be set.
+void note_outer(Request* request) {
+    const Stack* stack = as_stack(request->before);
+    Request* outer = under_way(stack == nullptr ? request->before : stack->request);
+    request->outer = outer == nullptr ? nullptr : Py_NewRef(as_object(outer));
+}
+
 // These two may run a collection, and with it any Python code: no recorder is touched after them.
 void enter_context(Request* request, PyObject* variable) {
     if (PyContextVar_Get(variable, nullptr, &request->before) != 0) PyErr_Clear();
+    if (request->outer == nullptr) note_outer(request);
     set_variable(variable, as_object(request));
 }
 
@@ -181,7 +189,7 @@ bool is_left_open(const Inference* by, Stack* stack, const Identity& identity) {
     request->decides = !stack->is_within_request();
     if (is_left_open(request->by, stack, identity)) {
         request->undecided = new Undecided;
-    } else if (stack->undecided != nullptr) {
+    } else if (!request->decides && stack->undecided != nullptr) {
         request->undecided = stack->undecided->share();
     }
     AttrWriter attrs(recorder->names());
@@ -211,6 +219,7 @@ Request* new_request(Inference* by) {
     request->before = nullptr;
     request->undecided = nullptr;
     request->outer_undecided = nullptr;
+    request->outer = nullptr;
     request->decides = false;
     request->tally = nullptr;
     return request;
@@ -336,12 +345,17 @@ void write_down(Request* request, Recorder* recorder, uint64_t ticks, const Requ
     });
 }
 
+// Of the requests around it only one that is under way is kept, or each would keep the one before it.
 void let_go_of_everything(Request* request) {
     request->open.frame = nullptr;
+    Request* outer = under_way(request->outer);
+    Py_XINCREF(reinterpret_cast<PyObject*>(outer));
+    Py_XDECREF(std::exchange(request->outer, reinterpret_cast<PyObject*>(outer)));
     Py_CLEAR(request->tally);
     Py_XDECREF(reinterpret_cast<PyObject*>(std::exchange(request->by, nullptr)));
     Py_XDECREF(reinterpret_cast<PyObject*>(std::exchange(request->parked, nullptr)));
-    if (Undecided* outer = std::exchange(request->outer_undecided, nullptr)) outer->let_go();
+    Undecided* undecided = std::exchange(request->outer_undecided, nullptr);
+    if (undecided != nullptr) undecided->let_go();
 }
 
 bool is_left_out(const Request* request) {
@@ -361,6 +375,7 @@ void request_dealloc(PyObject* object) {
     auto* request = reinterpret_cast<Request*>(object);
     let_go_of_everything(request);
     if (request->undecided != nullptr) request->undecided->let_go();
+    Py_XDECREF(request->outer);
     PyObject_Free(object);
 }
 
@@ -492,6 +507,12 @@ void finish_failed(Request* request) {
 Request* as_request(PyObject* object) {
     bool is_request = object != nullptr && Py_IS_TYPE(object, &g_request_type);
     return is_request ? reinterpret_cast<Request*>(object) : nullptr;
+}
+
+Request* under_way(PyObject* object) {
+    Request* request = as_request(object);
+    while (request != nullptr && request->open.recorder() == nullptr) request = as_request(request->outer);
+    return request;
 }
 
 uint64_t innermost_id(const Request* request) {

@@ -19,6 +19,7 @@ struct Request {
     PyObject* before;            // owned; what the context variable held before the body was entered; null outside
     Undecided* undecided;        // shared, or null
     Undecided* outer_undecided;  // shared; what the stack had before the body was entered, or null
+    PyObject* outer;             // owned; the request in which it was called, or null; while over, one that is not
     bool decides;                // it is the outermost of its tree
     PyObject* tally;             // owned, or null
 };
@@ -44,6 +45,9 @@ void finish_failed(Request* request);
 
 // Null when it is none.
 Request* as_request(PyObject* object);
+// This request if it is under way, else the innermost of those around it that is; null when none is. `object` may be
+// null.
+Request* under_way(PyObject* object);
 // The innermost scope in the request's tree that is open on the request's own stack; without any, the request's.
 uint64_t innermost_id(const Request* request);
 // Where the epochs of the tree belong, as Stack::open_epoch_parent has it.

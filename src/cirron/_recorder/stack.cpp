@@ -50,6 +50,8 @@ int Stack::innermost_request() const {
     return i;
 }
 
+bool Stack::is_within_request() const { return innermost_request() >= 0 || under_way(request) != nullptr; }
+
 bool Stack::is_in_request(const Frame* frame) const {
     if (request != nullptr) return true;
     for (uint32_t i = 0; i < depth && frames[i] != frame; ++i) {

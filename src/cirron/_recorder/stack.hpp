@@ -45,7 +45,8 @@ struct Stack {
     uint64_t open_epoch_parent() const;
     // The frame of the innermost request that is on this stack, as an index; -1: there is none.
     int innermost_request() const;
-    bool is_within_request() const { return request != nullptr || innermost_request() >= 0; }
+    // Of one that is under way: a context that has outlived its request begins new ones.
+    bool is_within_request() const;
     // Whether a frame on it belongs to a request, and not to what that was called by.
     bool is_in_request(const Frame* frame) const;
 
