@@ -24,19 +24,18 @@ async def async_generator(run: Any) -> AsyncGenerator[Any, Any]:
     """An asynchronous generator of what `run.inner` yields."""
     inner = run.inner
     step = _first_step(inner)
-    try:
-        while True:
+    while True:
+        try:
             item = await run.step(step)
-            try:
-                step = inner.asend((yield item))
-            except GeneratorExit:
-                raise  # the caller's aclose(); `finally` passes it on
-            except BaseException as error:  # noqa: BLE001 - thrown in by the caller, and meant for `inner`
-                step = inner.athrow(error)
-    except StopAsyncIteration:
-        return
-    finally:
-        await run.last_step(inner.aclose())
+        except StopAsyncIteration:
+            return
+        try:
+            step = inner.asend((yield item))
+        except GeneratorExit:
+            await run.last_step(inner.aclose())
+            raise
+        except BaseException as error:  # noqa: BLE001 - thrown in by the caller, and meant for `inner`
+            step = inner.athrow(error)
 
 
 def _first_step(inner: AsyncGenerator[Any, Any]) -> Awaitable[Any]:
