@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import sysconfig
 import venv
 from pathlib import Path
 
@@ -23,3 +24,12 @@ def python(folder: Path) -> str:
         )
         finished.touch()
     return str(interpreter)
+
+
+def python_beside(folder: Path) -> str:
+    """The same, and it finds what else is installed here: both are measured with the same frameworks."""
+    interpreter = python(folder)
+    version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+    packages = folder / "lib" / version / "site-packages"
+    (packages / "beside.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    return interpreter

@@ -7,13 +7,20 @@ Times are of the calling thread's processor, the median of several rounds in whi
 
 from __future__ import annotations
 
+import json
+import os
 import statistics
+import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import torch
 
+from benchmarks import sdk
 from cirron._recorder import Recorder, array_stats
 from cirron.faults import Faults
 from cirron.snapshots import Taking, Watched
@@ -30,6 +37,8 @@ def main() -> None:
     show({**in_numpy(values), **native(values), **in_torch(values)})
     print("\na model of 161 tensors with as many parameters, and gradients as large; one epoch's snapshots\n")
     show({"numpy.sum, twice": lambda: (values.sum(), values.sum()), "all snapshots": whole_model()})
+    print("\nan epoch of such a model with two steps of next to no work, as a program sees it; ms\n")
+    show_epochs()
 
 
 def show(cases: dict[str, Case]) -> None:
@@ -44,6 +53,25 @@ def show(cases: dict[str, Case]) -> None:
     for name, each in times_ms.items():
         median = statistics.median(each)
         print(f"  {name:34} {median:8.1f} {median / base:8.1f}")
+
+
+def show_epochs() -> None:
+    """The same program with this package and with cirron-sdk, each in an environment of its own."""
+    theirs = sdk.python(Path(tempfile.gettempdir()) / f"cirron-sdk-{sdk.VERSION}")
+    alone = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    both = (("cirron", sys.executable, dict(os.environ)), (f"cirron-sdk {sdk.VERSION}", theirs, alone))
+    for name, interpreter, environ in both:
+        for mode in ("none", "stats"):
+            print(f"  {f'{name}, snapshots {mode}':34} {_epoch_ms(interpreter, mode, environ):8.1f}")
+
+
+def _epoch_ms(interpreter: str, mode: str, environ: dict[str, str]) -> float:
+    program = Path(__file__).with_name("snapshot_epochs.py")
+    packages = str(Path(torch.__file__).parents[1])
+    done = subprocess.run(
+        [interpreter, "-P", program, packages, mode], check=True, capture_output=True, text=True, env=environ
+    )
+    return statistics.median(json.loads(done.stdout.splitlines()[-1]))
 
 
 def in_numpy(values: np.ndarray) -> dict[str, Case]:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import cases, competitors, inference, loop, sending, training
+from benchmarks import cases, competitors, hooks, inference, loop, sending, training
 from benchmarks.settings import Settings
 from benchmarks.timing import Case, Gate, Stopwatch
 
@@ -111,6 +111,14 @@ def inference_opentelemetry(settings: Settings) -> Round:
     return _shuffled(inference.opentelemetry(), settings.operation_ops)
 
 
+def hooks_of_frameworks(settings: Settings) -> Round:
+    return _tidied(hooks.ratios(hooks.Session))
+
+
+def hooks_profiler(settings: Settings) -> Round:
+    return hooks.ratios(hooks.torch_profiler)
+
+
 SUITES: dict[str, Suite] = {
     suite.__name__: suite
     for suite in (
@@ -123,6 +131,8 @@ SUITES: dict[str, Suite] = {
         slowdown,
         delivery,
         train,
+        hooks_of_frameworks,
+        hooks_profiler,
         inference_ours,
         inference_disabled,
         inference_sdk,

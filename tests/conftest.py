@@ -9,6 +9,7 @@ import pytest
 
 import cirron
 from cirron import session
+from cirron.hooks import garbage
 from cirron.launcher import LAUNCHERS
 from cirron.settings import ENVIRONMENT
 from support.spool_checks import assert_valid_spool
@@ -34,6 +35,8 @@ def isolated(tmp_path, monkeypatch):
     ]
     for name in (*ENVIRONMENT, *launcher_variables):
         monkeypatch.delenv(name, raising=False)
+    # The tests' own process has much to look through for garbage, and does so when it likes.
+    monkeypatch.setattr(garbage, "LEAST_NS", 10**18)
     # Python 3.12 warns of fork() in a process with threads; that is the very case some tests are about.
     monkeypatch.setenv("PYTHONWARNINGS", "ignore:This process:DeprecationWarning")
 

@@ -14,7 +14,7 @@ from cirron._version import __version__
 from cirron.errors import CirronConfigError, CirronDependencyError, CirronError
 from cirron.instance import Cirron, Profiler
 from cirron.serving import inference
-from cirron.session import flush, health, profile, shutdown, trace, watch
+from cirron.session import flush, health, profile, shutdown, trace, watch, wrap
 
 __all__ = [
     "Cirron",
@@ -34,4 +34,5 @@ __all__ = [
     "shutdown",
     "trace",
     "watch",
+    "wrap",
 ]

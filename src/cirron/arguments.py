@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from typing import Any
 
+from cirron.errors import CirronDependencyError
 from cirron.hooks import KNOWN
-from cirron.settings import check, checked
+from cirron.settings import WITH_VALUES, check, checked
+
+VALUE_PACKAGES = ("numpy", "safetensors", "ml_dtypes")
 
 
 def check_profile(config: object, frameworks: object, snapshots: object, enabled: object) -> None:
@@ -27,17 +31,33 @@ def check_profile(config: object, frameworks: object, snapshots: object, enabled
 
 
 def check_snapshots(snapshots: object) -> None:
-    """Refuse what is no mode of snapshots; `...` stands for what the instance has.
+    """Refuse what is no mode of snapshots, or needs what is not installed; `...` stands for what the instance has.
 
     Raises:
         ValueError: naming what is accepted.
+        CirronDependencyError: a mode that writes files of values, without the packages for that.
     """
     if snapshots is not None and snapshots is not ...:
-        check("snapshots", snapshots)
+        mode = check("snapshots", snapshots)
+        if mode in WITH_VALUES:
+            _require_packages(mode)
+
+
+def _require_packages(mode: str) -> None:
+    missing = [name for name in VALUE_PACKAGES if find_spec(name) is None]
+    if missing:
+        raise CirronDependencyError(
+            f'snapshots="{mode}" needs {", ".join(missing)}: install cirron[snapshots], or use snapshots="stats"'
+        )
 
 
 def profile_settings(
-    config: Mapping[str, Any] | None, snapshots: object, flush_interval: object, path: object, output: object
+    config: Mapping[str, Any] | None,
+    snapshots: object,
+    sample_rate: object,
+    flush_interval: object,
+    path: object,
+    output: object,
 ) -> dict[str, Any]:
     """The settings that a call of `profile` states; its own arguments go before what `config` says.
 
@@ -47,6 +67,8 @@ def profile_settings(
     given = checked(config or {})
     if snapshots is not ...:
         given["snapshots"] = snapshots
+    if sample_rate is not None:
+        given["sample_rate"] = check("sample_rate", sample_rate)
     if flush_interval is not None:
         given["flush_interval"] = check("flush_interval", flush_interval)
     if path is not None:

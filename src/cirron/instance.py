@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+import time
 from _thread import RLock
 from _weakrefset import WeakSet
 
@@ -17,12 +18,13 @@ from cirron.vitals import vitals
 
 TYPE_CHECKING = False  # what `typing` calls so, without its milliseconds; checkers know the name
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import AsyncIterable, Callable, Container, Iterable, Mapping, Sequence
     from types import EllipsisType
     from typing import Any, TypeVar, overload
 
     from cirron._recorder import Recorder
     from cirron._recorder.idle import AnyScope
+    from cirron._recorder.native import Meter
     from cirron.hooks import Target
     from cirron.recording import Recording
     from cirron.settings import Settings
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from cirron.workers import Lineage
 
     F = TypeVar("F", bound=Callable[..., Any])
+    L = TypeVar("L", bound=Iterable[Any] | AsyncIterable[Any])
     T = TypeVar("T")
 else:
 
@@ -99,13 +102,16 @@ class Cirron:
         api_endpoint: the server's URL, `https://app.cirron.com` by default.
         workspace_id: the workspace there.
         output_dir: the folder of the spool, `./.cirron` by default.
-        snapshots: `"stats"` (the default) or None; see `cirron.profile`.
+        snapshots: `"stats"` (the default), `"sampled"`, `"full"` or None; see `cirron.profile`.
+        sample_rate: the share of each tensor's elements that `snapshots="sampled"` keeps, 0.01 by default.
         flush_interval: seconds between two writes to the spool, 1.0 by default.
         spool_max_bytes: when the spool grows beyond this, its oldest batches go; 1 GiB by default.
+        snapshot_max_bytes: the same for the files with the values of snapshots; 4 GiB by default.
         output: where records go; see `cirron.profile`.
 
     Raises:
         ValueError, TypeError: an argument that is not accepted; the message says what is.
+        CirronDependencyError: `snapshots` asks for values, and the extra `cirron[snapshots]` is not installed.
 
     Example:
         recorder = Cirron(output_dir="runs/42")
@@ -115,6 +121,8 @@ class Cirron:
         recorder.shutdown()
     """
 
+    _is_known_to_workers = False  # so that a spawned process would record into the same run
+
     def __init__(
         self,
         api_key: str | None = None,
@@ -122,9 +130,11 @@ class Cirron:
         workspace_id: str | None = None,
         output_dir: str | os.PathLike[str] | None = None,
         snapshots: str | None = "stats",
+        sample_rate: float | None = None,
         *,
         flush_interval: float | None = None,
         spool_max_bytes: int | None = None,
+        snapshot_max_bytes: int | None = None,
         output: str | Sequence[str] | None = None,
     ) -> None:
         from cirron.arguments import check_snapshots
@@ -139,8 +149,10 @@ class Cirron:
                     "api_endpoint": api_endpoint,
                     "workspace_id": workspace_id,
                     "output_dir": output_dir,
+                    "sample_rate": sample_rate,
                     "flush_interval": flush_interval,
                     "spool_max_bytes": spool_max_bytes,
+                    "snapshot_max_bytes": snapshot_max_bytes,
                     "output": output,
                 }
             )
@@ -163,6 +175,7 @@ class Cirron:
         config: Mapping[str, Any] | None = None,
         frameworks: Sequence[str] | None = None,
         snapshots: str | EllipsisType | None = ...,
+        sample_rate: float | None = None,
         *,
         flush_interval: float | None = None,
         enabled: bool = True,
@@ -176,7 +189,10 @@ class Cirron:
             self._faults.note("profile", error, NOT_STARTED)
             return Profiler(self, None)
         check_profile(config, frameworks, snapshots, enabled)
-        given = {**self._given, **profile_settings(config, snapshots, flush_interval, path, output)}
+        given = {
+            **self._given,
+            **profile_settings(config, snapshots, sample_rate, flush_interval, path, output),
+        }
         with self._lock:
             if self._is_parents:
                 self._profiler = None
@@ -207,29 +223,40 @@ class Cirron:
         if recorder is not None:
             recorder.mark(name, value, kind, **attrs)
 
-    def epochs(self, iterable: Iterable[T]) -> Iterable[T]:
+    def epochs(self, iterable: L) -> L:
         """The same items, each in an `epoch` scope of this instance's session; see `cirron.epochs`."""
         recorder = self._recorder
-        return iterable if recorder is None else recorder.epochs(iterable)
+        loop: Any = iterable if recorder is None else recorder.epochs(iterable)  # as good as the iterable
+        return loop  # type: ignore[no-any-return]
 
-    def batches(self, iterable: Iterable[T]) -> Iterable[T]:
+    def batches(self, iterable: L) -> L:
         """The same items, each in a `batch` scope of this instance's session; see `cirron.batches`."""
         recorder = self._recorder
-        return iterable if recorder is None else recorder.batches(iterable)
+        loop: Any = iterable if recorder is None else recorder.batches(iterable)  # as good as the iterable
+        return loop  # type: ignore[no-any-return]
+
+    def wrap(self, estimator: T) -> T:
+        """Have a scikit-learn estimator record into this instance's session; see `cirron.wrap`."""
+        from cirron.estimators import wrap
+
+        try:
+            return wrap(estimator, self)
+        except Exception as error:  # noqa: BLE001 - of a class that nobody here has seen
+            self._faults.note("wrap", error, f"{type(estimator).__name__} is not recorded")
+            return estimator
 
     def watch(self, model: object) -> None:
         """Look at a model at the end of each epoch of this instance's `epochs`; see `cirron.watch`."""
         from cirron.snapshots import Watched
 
         with self._lock:
-            is_first = self._watched is None
             self._watched = self._watched or Watched()
             try:
                 self._watched.add(model)
             except TypeError as error:
                 self._faults.warn(f"watch(): {error}; nothing more is watched")
-            if is_first:
-                self._take_snapshots()
+            if (taking := self._take_snapshots()) is not None:
+                taking.begin()
 
     @overload
     def inference(  # noqa: D102 - an overload
@@ -304,7 +331,9 @@ class Cirron:
             self._recording = None
             self._faults.note("profile", error, NOT_STARTED)
         self._record_into(self._recording.recorder if self._recording is not None else None)
-        self._take_snapshots()
+        self._taking = None
+        if self._watched is not None and (taking := self._take_snapshots()) is not None:
+            taking.begin()
         self._exit_hook.register()
         self._hook_frameworks()
         return Profiler(self, self._recording)
@@ -333,8 +362,11 @@ class Cirron:
             scope_unless=self._scope_unless,
             innermost=self._innermost,
             mark=self.mark,
-            watch=self.watch,
+            watch=self._watch_found,
+            keep_gradients=self._keep_gradients,
+            divide_gradients=self._divide_gradients,
             end_epoch=self._end_epoch,
+            set_meter=self._set_meter,
             faults=self._faults,
         )
 
@@ -346,25 +378,53 @@ class Cirron:
         recorder = self._recorder
         return None if recorder is None else recorder.innermost(names)
 
-    def _take_snapshots(self) -> None:
-        """Have the session look at the watched models at the end of each epoch, if it is to take snapshots at all."""
+    def _set_meter(self, meter: Meter | None) -> None:
         recording = self._recording
         recorder = recording.recorder if recording is not None else None
-        mode = recording.settings.snapshots if recording is not None else None
-        if self._watched is None or recorder is None or mode is None:
-            self._taking = None
-            return
-        from cirron.snapshots import Taking
+        if recorder is not None:
+            recorder.set_meter(meter)
 
-        self._taking = Taking(self._watched, recorder, self._faults)
+    def _take_snapshots(self) -> Taking | None:
+        """What looks at the models at the end of each epoch of the session; None if it is to take no snapshots."""
+        recording = self._recording
+        recorder = recording.recorder if recording is not None else None
+        if self._taking is not None or recorder is None or recording is None:
+            return self._taking if recorder is not None else None
+        if recording.settings.snapshots is None:
+            return None
+        from cirron.snapshots import Taking, Watched
+
+        self._watched = self._watched or Watched()
+        self._taking = Taking(self._watched, recorder, self._faults, *recording.value_files())
         recorder.set_epoch_end(self._taking.take)
+        return self._taking
 
-    def _end_epoch(self) -> None:
+    def _watch_found(self, model: object) -> None:
+        """As `watch`, for what hooks come by in this session."""
+        with self._lock:
+            taking = self._take_snapshots()
+            if taking is not None:
+                taking.found.add(model)
+                taking.begin()
+
+    def _keep_gradients(self, only: Container[int] | None = None) -> None:
+        if self._taking is not None:
+            self._taking.keep_gradients(only)
+
+    def _divide_gradients(self, divisors: Callable[[], dict[int, float]]) -> None:
+        with self._lock:
+            taking = self._take_snapshots()
+            if taking is not None:
+                taking.divisors = divisors
+
+    def _end_epoch(self, epoch: AnyScope) -> None:
         """As the recorder does at the end of the epochs of `epochs`, for one that hooks have opened."""
         recorder, taking = self._recorder, self._taking
-        place = recorder.here() if recorder is not None and taking is not None else None
-        if place is not None and taking is not None:
+        place = epoch._place() if recorder is not None and taking is not None else None
+        if recorder is not None and taking is not None and place is not None:
+            began_ns = time.perf_counter_ns()
             taking.take(*place)
+            recorder.add_overhead(time.perf_counter_ns() - began_ns)
 
     def _begin_as_worker(self) -> None:
         """Begin a session of this process with the settings of its parent's; without any, nothing happens."""
@@ -372,20 +432,24 @@ class Cirron:
             if self._recording is not None and not self._recording.is_parents:
                 return  # another thread was quicker
             try:
-                found, lineage = self._parents_settings(), self._lineage()
+                found, lineage = self._parents_wishes(), self._lineage()
             except Exception as error:  # noqa: BLE001 - as when a session is asked for
                 self._faults.note("profile", error, NOT_STARTED)
                 return
             if found is not None and lineage is not None:
-                self._profiler = self._begin(lambda faults: _start_with(found, lineage, faults))
+                settings, self._frameworks = found
+                self._profiler = self._begin(lambda faults: _start_with(settings, lineage, faults))
 
-    def _parents_settings(self) -> Settings | None:
-        from cirron.workers import announced
+    def _parents_wishes(self) -> tuple[Settings, Sequence[str] | None] | None:
+        """Its settings, and the frameworks to hook: none in the worker of a loader, where no model is trained."""
+        from cirron.workers import announced, dataloader_worker
 
         if self._recording is not None and self._recording.is_parents:
-            return self._recording.settings
+            return self._recording.settings, self._frameworks
         found = announced()
-        return found.settings if found is not None else None
+        if found is None:
+            return None
+        return found.settings, () if dataloader_worker() is not None else found.frameworks
 
     def _lineage(self) -> Lineage | None:
         """Whose child this process is: of the one it was forked from, or of the one that spawned it."""
@@ -481,8 +545,6 @@ if sys.version_info >= (3, 12):  # which warns; and it costs the fork a millisec
 
 
 def _trace(recording: Recording | None, format: str, name: str | None, last: int | None) -> Any:
-    import time
-
     from cirron.tree import check_request, present
 
     check_request(format, name, last)

@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from queue import Empty
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cirron import ending, signals
@@ -18,7 +18,7 @@ from cirron.faults import SPOOL, Faults, way_out
 from cirron.launcher import Placement, placement
 from cirron.outlets import Outlets
 from cirron.overhead import calibrate
-from cirron.settings import Settings, resolve
+from cirron.settings import WITH_VALUES, Settings, resolve
 from cirron.sinks import make_printer
 from cirron.storage import Storage
 from cirron.supervision import Supervisor
@@ -28,7 +28,10 @@ from cirron.writer import Drain, Writer
 if TYPE_CHECKING:
     from cirron.delivery import Sender
     from cirron.sinks import Printer
+    from cirron.snapshots.keep import Keep
+    from cirron.snapshots.value_files import ValueFiles
     from cirron.spool import Batch
+    from cirron.supervision import Task
 
 ASK_S = 0.05  # between two looks whether there still is a writer that could answer
 STOP_S = 5.0  # for a thread to finish its round
@@ -48,6 +51,7 @@ class _Parts(NamedTuple):
     writer: Writer
     printer: Printer | None
     sender: Sender | None
+    value_files: ValueFiles | None
 
 
 class Recording:
@@ -90,8 +94,33 @@ class Recording:
         sender = (
             make_sender(settings, self.session_id, faults, cap.removed, self._shall_send) if cap else None
         )
-        supervisor = Supervisor((task for task in (writer, printer, sender) if task is not None), faults)
-        return _Parts(recorder, drain, outlets, supervisor, writer, printer, sender)
+        files = self._make_value_files(recorder)
+        tasks = (task for task in (writer, printer, sender, files) if task is not None)
+        return _Parts(recorder, drain, outlets, Supervisor(tasks, faults), writer, printer, sender, files)
+
+    def _make_value_files(self, recorder: Recorder) -> ValueFiles | None:
+        """What writes the values of snapshots; None where there are none to be written, or nowhere."""
+        mode = self.settings.snapshots
+        if mode not in WITH_VALUES:
+            return None
+        if not self._storage.has_spool:
+            self._faults.warn(
+                f'snapshots="{mode}": values go beside the spool, and there is none: only statistics are kept'
+            )
+            return None
+        from cirron.snapshots.value_files import ValueFiles
+
+        return ValueFiles(self.settings, recorder, self._faults)
+
+    def value_files(self) -> tuple[Keep, ValueFiles | None]:
+        """Which values the session's snapshots keep, and what writes them if they keep any."""
+        from cirron.snapshots.keep import ONLY_STATS, Keep
+
+        files = self._live.value_files if self._live is not None else None
+        mode = self.settings.snapshots
+        if files is None or mode is None:
+            return ONLY_STATS, None
+        return Keep(mode, self.settings.sample_rate), files
 
     def _shall_send(self) -> bool:
         """Not in a worker whose parent does: what it writes lies in the same spool."""
@@ -146,6 +175,8 @@ class Recording:
 
     def _end(self, live: _Parts, ended: str, timeout_s: float) -> None:
         live.supervisor.stop_watching(STOP_S)
+        if live.value_files is not None:  # before the writer: their records are a part of what it writes
+            self._end_files(live, live.value_files, timeout_s / 2)
         live.writer.end_with(ended)
         # The writer does it, so that a disk that hangs cannot hold up the thread that asks.
         has_written = live.supervisor.stop(live.writer, timeout_s, finish=True)
@@ -165,19 +196,33 @@ class Recording:
         if has_written:
             self._last_facts = self._facts(live)
 
+    @staticmethod
+    def _end_files(live: _Parts, files: ValueFiles, timeout_s: float) -> None:
+        """Have values written that wait for it; what takes too long is recorded without them."""
+        if live.supervisor.stop(files, timeout_s, finish=True):
+            files.finish()  # unless all is done: where no thread could be started
+        else:
+            files.give_up()
+
     def _write(self, live: _Parts, timeout_s: float | None) -> None:
         """Return when what is recorded is on disk, or when time is up; a signal may interrupt it.
 
         The writer does it here too: a thread that waits for its answer still hears signals, and one that waits for
         a disk does not.
         """
-        done = live.writer.ask()
         until_s = math.inf if timeout_s is None else time.monotonic() + timeout_s
-        while live.supervisor.does(live.writer) and not live.recorder.closed and time.monotonic() < until_s:
-            with suppress(Empty):
-                return done.get(timeout=ASK_S)
+        if live.value_files is not None:
+            self._wait_for(live, live.value_files, live.value_files.ask(), until_s)
+        self._wait_for(live, live.writer, live.writer.ask(), until_s)
         if not live.supervisor.does(live.writer):
             live.drain.once()
+
+    @staticmethod
+    def _wait_for(live: _Parts, task: Task, done: SimpleQueue[None], until_s: float) -> None:
+        """Return when a task has answered, or has no thread any more, or when time is up."""
+        while live.supervisor.does(task) and not live.recorder.closed and time.monotonic() < until_s:
+            with suppress(Empty):
+                return done.get(timeout=ASK_S)
         return None
 
     # ---- what a fork asks for ----
@@ -241,6 +286,7 @@ class Recording:
             "deferred_count": live.drain.deferred_count,
             "seal_failure_count": counters["seal_failures"],
             "snapshot_drop_count": counters["snapshots_dropped"],
+            **(live.value_files.facts() if live.value_files is not None else {}),
             "request_left_out_count": counters["requests_left_out"],
             "flush_latency_ns": live.drain.latency_ns,
             **live.outlets.facts(),

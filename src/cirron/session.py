@@ -11,15 +11,19 @@ from cirron.instance import Cirron, Profiler
 TYPE_CHECKING = False  # as in cirron.instance
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from typing import Any
+    from typing import Any, TypeVar
 
     from cirron.hooks import Target
     from cirron.settings import Settings
     from cirron.workers import Announcement
 
+    T = TypeVar("T")
+
 
 class _Default(Cirron):
     """The instance behind the functions of the module, whose `scope` and `mark` are the native ones."""
+
+    _is_known_to_workers = True
 
     def __init__(self) -> None:
         self._set_up({})
@@ -35,13 +39,16 @@ class _Default(Cirron):
             self._announcement.withdraw()
             self._announcement = None
         if recorder is not None and self._recording is not None:
-            self._announcement = _announce(recorder, self._recording.settings)
+            self._announcement = _announce(recorder, self._recording.settings, self._frameworks)
 
 
-def _announce(recorder: _recorder.Recorder, settings: Settings) -> Announcement:
+def _announce(
+    recorder: _recorder.Recorder, settings: Settings, frameworks: Sequence[str] | None
+) -> Announcement:
     from cirron.workers import Announcement
 
-    announcement = Announcement(os.getpid(), recorder.session_id, settings)
+    wanted = None if frameworks is None else tuple(frameworks)
+    announcement = Announcement(os.getpid(), recorder.session_id, settings, wanted)
     announcement.publish()
     return announcement
 
@@ -81,6 +88,7 @@ def profile(
     config: Mapping[str, Any] | None = None,
     frameworks: Sequence[str] | None = None,
     snapshots: str | None = "stats",
+    sample_rate: float | None = None,
     *,
     flush_interval: float | None = None,
     enabled: bool = True,
@@ -96,12 +104,17 @@ def profile(
     Args:
         config: settings by name: `api_key`, `api_endpoint`, `workspace_id`, `run_id`, `pipeline_id`,
             `deployment_id`, `output_dir`, `output`, `flush_interval`, `spool_max_bytes` (beyond it the oldest
-            batches go; 1 GiB by default), `ring_marks` (marks a thread holds until they are written),
-            `batch_max_bytes` and `fsync` (batches survive a power failure, and cost more).
+            batches go; 1 GiB by default), `snapshot_max_bytes` (the same for the files of values; 4 GiB),
+            `sample_rate`, `ring_marks` (marks a thread holds until they are written), `batch_max_bytes` and `fsync`
+            (batches survive a power failure, and cost more).
         frameworks: frameworks that shall open scopes by themselves, such as `["torch"]`; all that are known by
-            default, whether they are imported before this call or after it. `[]` for none.
+            default, whether they are imported before this call or after it. `[]` for none. `"tensorflow"` means
+            Keras 3, whatever its backend.
         snapshots: `"stats"` for the mean, deviation, range, norm and histogram of each parameter and gradient at the
-            end of each epoch, of the models that `watch` names; None for none.
+            end of each epoch, of the models that hooks find and those that `watch` names; `"sampled"` and `"full"` for
+            a sample of the values besides, or all of them, in files below `.cirron/snapshots`; None for none.
+        sample_rate: the share of each tensor's elements that `"sampled"` keeps, 0.01 by default, but never fewer than
+            1,024 of them.
         flush_interval: seconds between two writes to the spool, 1.0 by default.
         enabled: False for a handle on which everything does nothing, at almost no cost.
         path: folder to use instead of `./.cirron`.
@@ -111,6 +124,7 @@ def profile(
 
     Raises:
         ValueError, TypeError: an argument that is not accepted; the message says what is.
+        CirronDependencyError: `snapshots` asks for values, and the extra `cirron[snapshots]` is not installed.
 
     Example:
         import cirron as ci
@@ -124,6 +138,7 @@ def profile(
         config,
         frameworks,
         snapshots,
+        sample_rate,
         flush_interval=flush_interval,
         enabled=enabled,
         path=path,
@@ -132,14 +147,14 @@ def profile(
 
 
 def watch(model: object) -> None:
-    """Look at a model's parameters and gradients at the end of each epoch of `epochs`, where nobody does so yet.
+    """Look at a model's parameters and gradients at the end of each epoch, where no hook has found it.
 
-    It may be called before or after `profile`, and for several models. A model is not kept alive by it. Each look is
-    one pass or two over the tensors where they are; `cirron traces snapshots` lists what was seen. Whatever cannot be
-    watched is named in a warning, and nothing is raised.
+    Hooks find what a torch optimizer or the `fit` of Keras trains. It may be called before or after `profile`, and for
+    several models. A model is not kept alive by it. Each look is one pass or two over the tensors where they are;
+    `cirron traces snapshots` lists what was seen. Whatever cannot be watched is named in a warning; nothing is raised.
 
     Args:
-        model: a `torch.nn.Module`.
+        model: a `torch.nn.Module`, or a Keras model on torch or TensorFlow.
 
     Example:
         ci.watch(model)
@@ -147,6 +162,25 @@ def watch(model: object) -> None:
             train(model)
     """
     _the_default().watch(model)
+
+
+def wrap(estimator: T) -> T:
+    """The estimator itself, with a scope around each `fit`, `predict`, `transform` and the like from now on.
+
+    For scikit-learn, and what keeps to its rules; any other object comes back as it is. Of a scope's attributes,
+    `estimator` tells the class. What an estimator is made of is recorded within it: each step of a `Pipeline` in a
+    scope with the name of the step, each candidate of a `GridSearchCV`. Clones and copies record as well, also in
+    worker processes of joblib; a pickle holds the plain estimator. Nothing is recorded unless a session is there, and
+    nothing is raised.
+
+    Args:
+        estimator: the estimator, fitted or not.
+
+    Example:
+        model = ci.wrap(make_pipeline(StandardScaler(), LogisticRegression()))
+        model.fit(X, y)
+    """
+    return _the_default().wrap(estimator)
 
 
 def flush() -> None:
@@ -168,7 +202,8 @@ def health() -> dict[str, Any]:
     too deep), `mark_reject_count` (values that no mark can hold), `spool_drop_count` (batches that the
     spool's cap removed, with `spool_drop_span_count` and `spool_drop_mark_count`), `sink_drop_count` (batches
     that `log` or `stdout` were too slow for), `seal_failure_count` (failed tries to write a batch),
-    `snapshot_drop_count` (snapshots that waited for a batch in vain),
+    `snapshot_drop_count` (snapshots that waited for a batch in vain), `snapshot_skip_count` (looks whose values were
+    not written in full), `snapshot_file_drop_count` (spans whose files of values the cap removed),
     `request_left_out_count` (requests that `sample_rate` did not choose),
     `delivery` (what was sent, rejected, failed and is left) and `internal_errors` by place.
 

@@ -16,7 +16,8 @@ KIB = 1024
 MIB = 1024 * KIB
 GIB = 1024 * MIB
 
-SNAPSHOTS = ("stats",)
+SNAPSHOTS = ("stats", "sampled", "full")
+WITH_VALUES = SNAPSHOTS[1:]
 OUTPUTS = ("spool", "log", "stdout", "none")
 
 
@@ -47,6 +48,8 @@ class Settings:
     batch_max_bytes: int = 16 * MIB
     fsync: bool = False
     snapshots: str | None = "stats"
+    sample_rate: float = 0.01
+    snapshot_max_bytes: int = 4 * GIB
 
     @property
     def spool_dir(self) -> Path:
@@ -179,6 +182,14 @@ def _count(minimum: int, maximum: int) -> Callable[[str, Any], int]:
     return check
 
 
+def _share(name: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise _wrong_type(name, value, "a number")
+    if not 0 < value <= 1:
+        raise ValueError(f"{name}={value!r} is out of range; accepted are numbers above 0 and up to 1")
+    return float(value)
+
+
 def _sinks(name: str, value: Any) -> tuple[str, ...]:
     sinks = (value,) if isinstance(value, str) else value
     if not isinstance(sinks, (list, tuple)):
@@ -214,4 +225,6 @@ CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "batch_max_bytes": _count(64 * KIB, 1024 * MIB),
     "fsync": _switch,
     "snapshots": _snapshots,
+    "sample_rate": _share,
+    "snapshot_max_bytes": _count(MIB, 1024 * 1024 * GIB),
 }

@@ -49,11 +49,19 @@ class Lineage:
 
 @dataclass(frozen=True)
 class Announcement:
-    """What a recording process tells those it may spawn."""
+    """What a recording process tells those it may spawn.
+
+    Attributes:
+        pid: that process.
+        session_id: its session.
+        settings: of that session.
+        frameworks: which it has hooked; None for all that are known.
+    """
 
     pid: int
     session_id: str
     settings: Settings
+    frameworks: tuple[str, ...] | None
 
     def publish(self) -> None:
         """Put it into the environment, which spawned processes inherit."""
@@ -62,9 +70,8 @@ class Announcement:
             for name, value in asdict(self.settings).items()
             if name not in NOT_PASSED_ON
         }
-        os.environ[VARIABLE] = json.dumps(
-            {"pid": self.pid, "session_id": self.session_id, "settings": settings}
-        )
+        told = {"pid": self.pid, "session_id": self.session_id, "frameworks": self.frameworks}
+        os.environ[VARIABLE] = json.dumps(told | {"settings": settings})
 
     def withdraw(self) -> None:
         """Take it back, unless another session has put its own in place."""
@@ -81,7 +88,7 @@ def announced() -> Announcement | None:
 
 def worker_name() -> str:
     """What this child process is called among its siblings."""
-    loader = _dataloader_worker()
+    loader = dataloader_worker()
     if loader is not None:
         return loader
     if _is_multiprocessing_child():
@@ -89,8 +96,8 @@ def worker_name() -> str:
     return f"fork-{os.getpid()}"
 
 
-def _dataloader_worker() -> str | None:
-    """The number of the torch DataLoader's worker that this process is, without importing torch."""
+def dataloader_worker() -> str | None:
+    """The number of the torch DataLoader's worker that this process is, else None; torch is not imported for it."""
     module = sys.modules.get("torch.utils.data._utils.worker")
     info = module.get_worker_info() if module is not None else None
     return None if info is None else str(info.id)
@@ -126,4 +133,5 @@ def _announcement(found: dict[str, Any]) -> Announcement:
     given = {name: value for name, value in found["settings"].items() if name in known}
     given["output_dir"] = Path(given["output_dir"])
     given["output"] = tuple(given["output"])
-    return Announcement(int(found["pid"]), str(found["session_id"]), Settings(**given))
+    frameworks = None if found["frameworks"] is None else tuple(map(str, found["frameworks"]))
+    return Announcement(int(found["pid"]), str(found["session_id"]), Settings(**given), frameworks)

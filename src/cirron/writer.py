@@ -27,7 +27,7 @@ class Drain:
 
     Attributes:
         latency_ns: how long the latest pass took.
-        deferred_count: mark values that a device had not finished at the latest pass.
+        deferred_count: values of marks, and times of scopes, that a device had not finished at the latest pass.
     """
 
     def __init__(self, recorder: Recorder, outlets: Outlets, faults: Faults) -> None:
@@ -54,7 +54,7 @@ class Drain:
         self._pass_on()
 
     def resolve(self, block: bool) -> None:
-        """Fetch the values of marks from their devices.
+        """Fetch the values of marks, and the times of scopes, from their devices.
 
         Args:
             block: wait for those that a device still computes, instead of leaving them to a later pass.
@@ -80,14 +80,14 @@ class Drain:
         try:
             return value.ready()
         except Exception as error:  # noqa: BLE001 - a device's library may raise anything
-            self._faults.note("deferred value", error, "the state of a mark's value on a device is unknown")
+            self._faults.note("deferred value", error, "the state of a value on a device is unknown")
             return True
 
     def _get(self, value: Deferred) -> Plain:
         try:
             return value.get()
         except Exception as error:  # noqa: BLE001 - as above
-            self._faults.note("deferred value", error, "a mark's value could not be fetched from its device")
+            self._faults.note("deferred value", error, "a value could not be fetched from its device")
             return None
 
     def _seal(self) -> None:

@@ -51,7 +51,14 @@ def subclasses(kind):
 
 def torch_as_it_is():
     """Every attribute that a hook could have replaced, by identity."""
-    owners = [torch.autograd, torch.optim.Optimizer, DataLoader, dataloader._BaseDataLoaderIter, torch.Tensor]
+    owners = [torch.cuda, torch._C, torch._dynamo.utils]
+    owners += [
+        torch.autograd,
+        torch.optim.Optimizer,
+        DataLoader,
+        dataloader._BaseDataLoaderIter,
+        torch.Tensor,
+    ]
     owners += [nn.Module, *subclasses(nn.Module)]
     facts = {(id(owner), name): id(value) for owner in owners for name, value in vars(owner).items()}
     step = torch.optim.SGD.step
@@ -71,7 +78,7 @@ def test_shutdown_leaves_torch_as_it_was():
 
 
 def test_it_says_what_is_hooked():
-    profiler = ci.profile()
+    profiler = ci.profile(frameworks=["torch"])
     assert profiler.installed_hooks == ci.health()["frameworks_installed"] == ["torch"]
     ci.shutdown()
     assert profiler.installed_hooks == ci.health()["frameworks_installed"] == []
@@ -87,8 +94,8 @@ def test_none_is_hooked_where_none_is_wanted(arguments):
 
 def test_two_instances_do_not_record_twice_and_the_second_follows_the_first(tmp_path):
     other = ci.Cirron(output_dir=tmp_path / "other")
-    ci.profile(path=tmp_path / "first")
-    assert other.profile().installed_hooks == []
+    ci.profile(frameworks=["torch"], path=tmp_path / "first")
+    assert other.profile(frameworks=["torch"]).installed_hooks == []
     train(Net())
     ci.shutdown()
     assert other.health()["frameworks_installed"] == ["torch"]
@@ -100,7 +107,7 @@ def test_two_instances_do_not_record_twice_and_the_second_follows_the_first(tmp_
 def test_what_cannot_be_hooked_is_reported_and_left_alone(monkeypatch, caplog):
     monkeypatch.delattr(dataloader, "_BaseDataLoaderIter")
     before = vars(DataLoader)["__iter__"]
-    profiler = ci.profile()
+    profiler = ci.profile(frameworks=["torch"])
     assert (profiler.installed_hooks, vars(DataLoader)["__iter__"]) == ([], before)
     assert "_BaseDataLoaderIter" in ci.health()["frameworks_failed"]["torch"]
     assert "torch is not hooked: use ci.epochs, ci.batches and ci.scope there" in caplog.text
@@ -170,6 +177,53 @@ def test_looking_for_new_modules_ends_and_nested_modules_are_as_they_were():
     assert vars(nn.Module)["__call__"] is original
     assert "__call__" not in vars(nn.Linear)
     ci.shutdown()
+
+
+def test_what_somebody_puts_on_top_of_us_while_we_look_is_called_once_and_stays(monkeypatch):
+    calls = []
+    ci.profile()
+    below = nn.Module.__call__
+
+    def call_module(module, *args):
+        calls.append(type(module))
+        return below(module, *args)
+
+    monkeypatch.setattr(nn.Module, "__call__", call_module)
+    model = nn.Linear(2, 2)
+    for _ in range(20):  # in which the looking ends, to begin again with the loader
+        model(torch.ones(1, 2))
+    calls.clear()
+    train(Net(depth=0))
+    ci.shutdown()
+    assert calls == [Net, nn.Linear, nn.Identity]
+    assert nn.Module.__call__ is call_module
+
+
+def test_a_look_that_somebody_puts_back_after_its_time_goes_away_with_the_session(monkeypatch):
+    before = nn.Module.__call__
+    ci.profile()
+    with monkeypatch.context() as patch:
+        patch.setattr(nn.Module, "__call__", nn.Module.__call__.__wrapped__)
+        for _ in range(20):
+            nn.Linear(2, 2)(torch.ones(1, 2))
+        train(Net())
+    ci.shutdown()
+    assert nn.Module.__call__ is before
+
+
+@pytest.mark.filterwarnings("ignore:The .grad attribute:UserWarning")
+def test_a_look_at_the_loss_breaks_no_graph_of_a_compiled_step():
+    model = nn.Linear(2, 2)
+
+    @torch.compile(backend="eager")
+    def step(x):
+        model(x).sum().backward()
+
+    torch._dynamo.utils.counters.clear()
+    ci.profile(snapshots=None)
+    step(torch.ones(1, 2))
+    ci.shutdown()
+    assert not any("item()" in reason for reason in torch._dynamo.utils.counters["graph_break"])
 
 
 def test_each_thread_has_its_own_tree():

@@ -51,6 +51,36 @@ def test_an_epoch_of_the_users_has_the_steps(loop):
     assert drawn() == "cirron.session\n  epoch[0]\n    step[0]"
 
 
+def test_an_epoch_within_one_of_a_frameworks_stands_beside_it(loop):
+    inner = OwnedLoop(loop._target)
+    loop.begin_epoch(0)
+    loop.next_step(0)
+    inner.begin_epoch(5)
+    inner.next_step(0)
+    inner.next_step(1)
+    inner.end()
+    loop.end_step()
+    inner.begin_epoch(6)
+    inner.end()
+    loop.end()
+    loop.begin_epoch(1)
+    loop.end()
+    epochs = [*("  epoch[0]", "    step[0]"), *("  epoch[5]", "    step[0]"), "  epoch[6]", "  epoch[1]"]
+    assert drawn() == "\n".join(["cirron.session", *epochs])
+
+
+def test_an_epoch_that_a_session_left_open_is_none_for_the_next(loop):
+    loop.begin_epoch(0)
+    ci.shutdown()
+    profiler = ci.profile(frameworks=[], path="second")
+    inner = OwnedLoop(profiler._owner._target())
+    for _ in ci.epochs(range(1)):
+        inner.begin_epoch(7)
+        inner.end()
+    ci.shutdown()
+    assert draw(Path("second/spool")) == "cirron.session\n  epoch[0]"
+
+
 def test_an_evaluation_is_no_epoch_and_may_be_in_one(loop):
     inner = OwnedLoop(loop._target)
     loop.begin_epoch(0)

@@ -127,4 +127,4 @@ def test_a_random_program_leaves_a_sound_tree(seed):
         )  # as the user may have it
         assert span.name != "epoch" or "epoch" not in ancestors(span, spans)
         if span.name == "step" and span.index is not None:
-            assert parent.name in ("epoch", "evaluation", "cirron.session", "mine")
+            assert parent.name in ("epoch", "evaluation", "peek", "cirron.session", "mine")

@@ -130,3 +130,27 @@ def test_a_scope_whose_loop_dies_of_an_exception_has_its_error(session):
         cirron.session
           held error='ValueError'
     """)
+
+
+class TestMarkAt:
+    def test_marks_a_scope_that_is_not_the_innermost(self, session):
+        with scope("epoch") as epoch:
+            span_id, _ = epoch._place()
+            with scope("step"):
+                session.recorder.mark_at(span_id, "norm", 0.5, 1)
+                session.recorder.mark_at(span_id, "first", "weight", 0)
+        assert session.picture() == tree("""
+            cirron.session
+              epoch | norm=0.5 summary | first='weight'
+                step
+        """)
+
+    def test_a_scope_that_is_not_open_has_no_place(self, session):
+        with scope("epoch") as epoch:
+            pass
+        assert (epoch._place(), scope("never")._place()) == (None, None)
+
+    @pytest.mark.parametrize("span_id", ["", "root", "f" * 32, "0" * 31 + "x"])
+    def test_takes_ids_of_its_session_only(self, session, span_id):
+        with pytest.raises(ValueError, match="id of a scope of this session"):
+            session.recorder.mark_at(span_id, "norm", 0.5, 1)

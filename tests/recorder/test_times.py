@@ -7,6 +7,7 @@ from itertools import pairwise
 from cirron._recorder import batches, mark, scope
 
 SLACK_NS = 1_000_000  # between two clocks that are read one after the other
+LONG_NS = 11_000_000  # long enough for processor time to be given, however slow its clock
 
 
 def busy(ns: int) -> None:
@@ -74,10 +75,10 @@ def test_the_clocks_anchor_is_in_every_batch(session):
 class TestProcessorTime:
     def test_of_a_busy_scope_is_what_it_used(self, session):
         with scope("busy"):
-            busy(5_000_000)
+            busy(LONG_NS)
         span = session.span("busy")
-        # The reading at the start may be a tenth of a millisecond old.
-        assert 5_000_000 <= span.cpu_ns <= span.end_ns - span.start_ns + 200_000
+        # The reading at the start may be a millisecond old.
+        assert LONG_NS <= span.cpu_ns <= span.end_ns - span.start_ns + 1_100_000
 
     def test_of_a_sleeping_scope_is_far_below_its_duration(self, session):
         with scope("sleeping"):
@@ -96,7 +97,7 @@ class TestProcessorTime:
     def test_of_a_scope_that_was_handed_to_another_thread_is_not_measured(self, session):
         handle = scope("crossing")
         handle.__enter__()
-        busy(2_000_000)
+        busy(LONG_NS)
         thread = threading.Thread(target=handle.__exit__, args=(None, None, None))
         thread.start()
         thread.join()
@@ -108,8 +109,3 @@ class TestProcessorTime:
             thread.start()
             thread.join()
         assert session.span("waiting").cpu_ns < 20_000_000
-
-    def test_device_time_and_memory_are_not_measured_here(self, session):
-        with scope("s"):
-            pass
-        assert (session.span("s").gpu_ns, session.span("s").memory_peak_bytes) == (None, None)

@@ -124,5 +124,5 @@ def test_a_value_lost_on_its_device_is_null_and_counted(profiler, array, caplog)
     assert marks_on_disk() == [None, None]
     assert ci.health()["internal_errors"] == {"deferred value": 2}
     assert [record.getMessage() for record in caplog.records] == [
-        "a mark's value could not be fetched from its device: device lost (further ones are only counted)"
+        "a value could not be fetched from its device: device lost (further ones are only counted)"
     ]

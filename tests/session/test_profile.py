@@ -131,9 +131,19 @@ class TestArguments:
         [
             (
                 {"frameworks": ["torch", "jax"]},
-                "frameworks=['torch', 'jax']: accepted are None, and a list of any of 'transformers', 'torch'",
+                (
+                    "frameworks=['torch', 'jax']: accepted are None, and a list of any of "
+                    "'transformers', 'accelerate', 'lightning', 'tensorflow', 'torch'"
+                ),
             ),
-            ({"snapshots": "all"}, "snapshots='all': accepted are 'stats', and None for none"),
+            (
+                {"sample_rate": 0},
+                "sample_rate=0 is out of range; accepted are numbers above 0 and up to 1",
+            ),
+            (
+                {"snapshots": "all"},
+                "snapshots='all': accepted are 'stats', 'sampled', 'full', and None for none",
+            ),
             (
                 {"output": "disk"},
                 "output='disk': accepted are 'spool', 'log', 'stdout', 'none', a list of these without 'none'",

@@ -208,3 +208,47 @@ def test_a_spawned_worker_of_a_session_that_keeps_nothing_keeps_nothing(tmp_path
     )
     assert run_file("program.py").code == 0
     assert not (tmp_path / ".cirron").exists()
+
+
+TRAINING = """
+import multiprocessing, sys
+import cirron as ci
+def train():
+    with ci.scope("train"):
+        import torch
+        torch.nn.Linear(1, 1)(torch.ones(1, 1)).sum().backward()
+    ci.mark("hooked", "cirron.hooks.torch" in sys.modules)
+if __name__ == "__main__":
+    ci.profile({arguments})
+    child = multiprocessing.get_context("spawn").Process(target=train)
+    child.start()
+    child.join()
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "spans"),
+    [
+        ("", ["forward", "backward", "train"]),
+        ("frameworks=['torch']", ["forward", "backward", "train"]),
+        ("frameworks=[]", ["train"]),
+    ],
+)
+def test_a_spawned_child_that_records_has_the_hooks_that_its_parent_wanted(arguments, spans, tmp_path):
+    (tmp_path / "program.py").write_text(TRAINING.format(arguments=arguments))
+    assert run_file("program.py").stderr == ""
+    (child,) = (spans for worker, _, *spans in sessions() if worker is not None)
+    assert child == [*spans, "completed"]
+
+
+def test_the_spawned_worker_of_a_dataloader_hooks_nothing(tmp_path):
+    (tmp_path / "program.py").write_text(
+        LOADER.format(method="spawn")
+        .replace("frameworks=[]", "")
+        .replace("return torch", "ci.mark('modules', str('cirron.hooks.torch' in sys.modules)); return torch")
+        .replace("import torch\n", "import sys, torch\n")
+    )
+    result = run_file("program.py")
+    assert (result.code, result.stderr) == (0, "")
+    marks = [mark for batch in read(".cirron").batches() for mark in batch.marks if mark.name == "modules"]
+    assert [mark.value for mark in marks] == ["False"] * 4

@@ -1,13 +1,17 @@
 """What tensors of every kind look like."""
 
+from collections import Counter
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.utils._python_dispatch import TorchDispatchMode
 
+from cirron.snapshots import looks
 from cirron.snapshots.device_statistics import torch_statistics
-from cirron.snapshots.looks import look_at
+from cirron.snapshots.on_devices import OnDevices
 from cirron.snapshots.statistics import host_statistics
 from support.programs import run_program
 
@@ -15,6 +19,13 @@ DENSE = [
     "bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64",
     "float16", "bfloat16", "float32", "float64", "complex64", "complex128",
 ]  # fmt: skip
+
+
+def look_at(tensor):
+    on_devices = OnDevices()
+    look = looks.look_at(tensor, on_devices)
+    on_devices.fetch()
+    return look
 
 
 def numbers(look):
@@ -124,11 +135,12 @@ def test_a_distributed_parameter_is_told_by_the_shard_that_is_here():
         import torch, torch.distributed as dist
         from torch.distributed.device_mesh import init_device_mesh
         from torch.distributed.tensor import Replicate, Shard, distribute_tensor
-        from cirron.snapshots.looks import look_at
+        from cirron.snapshots import looks
+        from cirron.snapshots.on_devices import OnDevices
         dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
         mesh = init_device_mesh("cpu", (1,))
         for placement in (Shard(0), Replicate()):
-            look = look_at(distribute_tensor(torch.arange(6.0).reshape(3, 2), mesh, [placement]))
+            look = looks.look_at(distribute_tensor(torch.arange(6.0).reshape(3, 2), mesh, [placement]), OnDevices())
             print(look.shape, look.dtype, look.stats.max, look.attrs)
         dist.destroy_process_group()
     """)
@@ -141,11 +153,7 @@ def test_a_distributed_parameter_is_told_by_the_shard_that_is_here():
 # ---- by torch's own operations, as on a device ----
 
 
-@given(st.lists(st.floats(width=32), max_size=40), st.sampled_from(["float32", "float64", "float16"]))
-@settings(deadline=None, max_examples=200)
-def test_torch_and_the_native_function_say_the_same(values, dtype):
-    tensor = torch.tensor(values, dtype=torch.float64).to(getattr(torch, dtype))
-    by_torch, native = torch_statistics(tensor), host_statistics(tensor)
+def assert_same(by_torch, native):
     assert by_torch[:2] == native[:2]
     if native[0] == 0:
         assert by_torch == native
@@ -156,7 +164,79 @@ def test_torch_and_the_native_function_say_the_same(values, dtype):
     assert sum(by_torch[8]) == sum(native[8])
 
 
-def test_torch_goes_through_a_large_tensor_part_by_part(monkeypatch):
-    monkeypatch.setattr("cirron.snapshots.device_statistics._PART_ELEMENTS", 1000)
-    tensor = torch.randn(10_001)
-    assert torch_statistics(tensor)[8] == host_statistics(tensor)[8]
+KINDS = ["float32", "float64", "float16", "bfloat16", "complex64", "complex128"]
+
+
+@given(st.lists(st.tuples(st.lists(st.floats(width=32), max_size=40), st.sampled_from(KINDS)), min_size=1))
+@settings(deadline=None, max_examples=200)
+def test_torch_and_the_native_function_say_the_same(contents):
+    tensors = [
+        torch.tensor(values, dtype=torch.float64).to(getattr(torch, dtype)) for values, dtype in contents
+    ]
+    for tensor, by_torch in zip(tensors, torch_statistics(tensors), strict=True):
+        assert_same(by_torch, host_statistics(tensor))
+
+
+ADVERSARIAL = {
+    "a large offset": 1e6 + torch.randn(5000),
+    "subnormal": torch.randn(3000) * 1e-40,
+    "constant": torch.full((2049,), -0.1),
+    "one element": torch.tensor(3.5),
+    "empty": torch.empty(3, 0),
+    "all nan": torch.full((7,), torch.nan),
+    "some not finite": torch.tensor([1.0, -torch.inf, 2.0, torch.nan, torch.inf, 4.0]),
+    "bfloat16": torch.randn(4097).bfloat16(),
+    "whole numbers": torch.arange(-5000, 5000),
+    "truth values": torch.arange(2000) % 3 == 0,
+    "transposed": torch.randn(70, 90).T,
+}
+
+
+def test_tensors_of_all_kinds_are_looked_at_together_on_their_device():
+    for tensor, by_torch in zip(
+        ADVERSARIAL.values(), torch_statistics(list(ADVERSARIAL.values())), strict=True
+    ):
+        assert_same(by_torch, host_statistics(tensor))
+
+
+def test_a_device_goes_through_a_large_tensor_part_by_part(monkeypatch):
+    monkeypatch.setattr("cirron.snapshots.device_statistics._ROW_ELEMENTS", 10)
+    monkeypatch.setattr("cirron.snapshots.device_statistics._PART_ROWS", 7)
+    tensors = [torch.randn(size) for size in (25, 1001, 0, 3, 70)]
+    found = torch_statistics(tensors)
+    assert [each[8] for each in found] == [host_statistics(each)[8] for each in tensors]
+
+
+class Operations(TorchDispatchMode):
+    """Counts what torch is asked to do, by name."""
+
+    def __init__(self):
+        super().__init__()
+        self.counts = Counter()
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        self.counts[function.overloadpacket.__name__] += 1
+        return function(*args, **(kwargs or {}))
+
+
+def test_only_one_transfer_brings_the_statistics_of_all_tensors():
+    """The values of one tensor that others depend on would be read by `item`, which waits for the device."""
+    with Operations() as few:
+        torch_statistics([torch.ones(10)] * 2)
+    with Operations() as many:
+        torch_statistics([torch.ones(10)] * 200)
+    assert few.counts["_local_scalar_dense"] == many.counts["_local_scalar_dense"] == 0
+    assert few.counts["is_nonzero"] == many.counts["is_nonzero"] == 0
+    moves = {"full", "slice", "copy_", "view", "reshape", "detach", "ones"}
+    computing = [sum(each.counts[name] for name in each.counts.keys() - moves) for each in (few, many)]
+    assert computing[0] == computing[1]
+
+
+def test_what_a_device_cannot_compute_spoils_nothing_else():
+    on_devices = OnDevices()
+    good, bad = torch.ones(3, dtype=torch.float8_e5m2), torch.empty(3, dtype=torch.float4_e2m1fn_x2)
+    found = []
+    for each in (good, bad):
+        on_devices.ask(each, found.append)
+    on_devices.fetch()
+    assert [type(each) for each in found] == [tuple, NotImplementedError]

@@ -5,6 +5,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
+from cirron.snapshots.summary import GRAD_NORM, UPDATE_RATIO
 from cirron.spool import Batch, Mark, Span, read
 from support.spool_checks import assert_valid_spool
 
@@ -12,8 +13,9 @@ from support.spool_checks import assert_valid_spool
 def draw(spool: Path) -> str:
     """One line a span, indented by depth: name and index, attributes, then its marks after bars.
 
-    Times and ids are left out, and so is what cirron adds by itself, but for `(interrupted)`. What belongs to a
-    session whose root span is not written yet stands under `cirron.session (live)`.
+    Times and ids are left out, and so is what cirron adds by itself, the marks on an epoch's weights included, but for
+    `(interrupted)`, and the pauses for garbage, which come when they come. What belongs to a session whose root span is
+    not written yet stands under `cirron.session (live)`.
     """
     batches = batches_of(spool)
     return "\n".join(line for root in _roots(batches) for line in _lines(root, 0, _Records(batches)))
@@ -56,7 +58,7 @@ def _roots(batches: list[Batch]) -> list[Span | str]:
 def _lines(span: Span | str, depth: int, records: _Records) -> list[str]:
     span_id = span if isinstance(span, str) else span.id
     title = "cirron.session (live)" if isinstance(span, str) else _title(span)
-    marks = [_mark(mark) for mark in records.marks[span_id] if not mark.name.startswith("cirron.")]
+    marks = [_mark(mark) for mark in records.marks[span_id] if not _is_ours(mark)]
     line = "  " * depth + " | ".join([title, *marks])
     children = records.children[span_id]
     return [line, *(text for child in children for text in _lines(child, depth + 1, records))]
@@ -66,6 +68,11 @@ def _title(span: Span) -> str:
     index = "" if span.index is None else f"[{span.index}]"
     interrupted = ["(interrupted)"] if span.end_ns is None else []
     return " ".join([span.name + index, *_attrs(span.attrs), *interrupted])
+
+
+def _is_ours(mark: Mark) -> bool:
+    of_weights = mark.kind == "summary" and mark.name in (GRAD_NORM, UPDATE_RATIO)
+    return of_weights or mark.name == "gc_pause_ms" or mark.name.startswith("cirron.")
 
 
 def _mark(mark: Mark) -> str:

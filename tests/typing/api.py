@@ -48,6 +48,21 @@ async def main() -> None:
         assert_type(number, int)
 
 
+async def loops(samples: AsyncIterator[int], loader: list[str]) -> None:
+    async for sample in ci.batches(samples):
+        assert_type(sample, int)
+    own = ci.Cirron()
+    async for sample in own.epochs(samples):
+        assert_type(sample, int)
+    assert_type(own.batches(loader), list[str])
+    assert_type(next(ci.batches(loader)), str)
+
+
+def wrapped(path: Path) -> None:
+    assert_type(ci.wrap(path), Path)
+    assert_type(ci.Cirron().wrap(path), Path)
+
+
 @ci.inference
 async def answer(question: str) -> dict[str, int]:
     return {question: 1}

@@ -1,6 +1,25 @@
 #include "deferred.hpp"
 
+#include <cstring>
+
 namespace cirron {
+
+std::optional<uint64_t> deferred_key(const char* at) {
+    RecordHeader header;
+    std::memcpy(&header, at, sizeof header);
+    if (header.kind == RecordKind::kMark) {
+        MarkRecord mark;
+        std::memcpy(&mark, at, sizeof mark);
+        if (mark.type == ValueType::kDeferred) return mark.value;
+    }
+    constexpr uint32_t with_key = cells_for(sizeof(SpanRecord) + sizeof(GpuTimeKey));  // fewer are of a damaged record
+    if (header.kind == RecordKind::kSpan && (header.flags & kHasGpu) != 0 && header.cells >= with_key) {
+        GpuTimeKey key;
+        std::memcpy(&key, at + sizeof(SpanRecord), sizeof key);
+        return key;
+    }
+    return std::nullopt;
+}
 
 uint64_t DeferredValues::add(PyObject* value) {
     std::lock_guard lock(mutex_);

@@ -1,4 +1,5 @@
-// Mark values that were still on a device when they were marked; they are read at the drain.
+// What was still on a device when it was recorded: values of marks, and the time that the device spends on a scope.
+// They are read at the drain.
 #pragma once
 
 #include <Python.h>
@@ -10,8 +11,12 @@
 #include <vector>
 
 #include "attrs.hpp"
+#include "layout.hpp"
 
 namespace cirron {
+
+// Under which the record waits for its value; nothing for one that does not wait.
+std::optional<uint64_t> deferred_key(const char* record);
 
 class DeferredValues {
   public:

@@ -238,7 +238,7 @@ Drain::Chunk Drain::next_chunk(RingBlock* ring, uint64_t from, uint64_t until) {
                               std::to_string(ring->number()) + " has no valid length");
             break;
         }
-        if (record.kind == RecordKind::kMark && is_waiting(ring, chunk.end)) break;
+        if (is_waiting(ring, chunk.end)) break;
         chunk.spans += record.kind == RecordKind::kSpan;
         chunk.marks += record.kind == RecordKind::kMark;
         chunk.end += record.cells;
@@ -248,9 +248,8 @@ Drain::Chunk Drain::next_chunk(RingBlock* ring, uint64_t from, uint64_t until) {
 
 bool Drain::is_waiting(RingBlock* ring, uint64_t position) const {
     if (options_.recovered) return false;
-    MarkRecord mark;
-    std::memcpy(&mark, ring->at(position), sizeof mark);
-    return mark.type == ValueType::kDeferred && deferred_.is_waiting(mark.value);
+    std::optional<uint64_t> key = deferred_key(ring->at(position));
+    return key && deferred_.is_waiting(*key);
 }
 
 void Drain::encode_chunk(RingBlock* ring, uint64_t from, uint64_t cells) {
@@ -289,11 +288,27 @@ void Drain::encode_span(const char* at) {
     span.start_ticks = record.start_ticks;
     span.end_ticks = record.end_ticks;
     if ((record.header.flags & kHasCpu) != 0) span.cpu_ns = record.cpu_ns;
+    if ((record.header.flags & kHasMemory) != 0) span.memory_peak_bytes = uint64_t{record.memory_peak_bytes};
     span.thread_id = record.thread_id;
     span.overhead_ns = record.overhead_ns;
-    span.attrs = {at + sizeof record, std::min(record.attr_bytes, room)};
+    const char* attrs = at + sizeof record;
+    if ((record.header.flags & kHasGpu) != 0 && room >= sizeof(GpuTimeKey)) {
+        span.gpu_ns = gpu_ns(attrs);
+        attrs += sizeof(GpuTimeKey);
+        room -= sizeof(GpuTimeKey);
+    }
+    span.attrs = {attrs, std::min<uint32_t>(record.attr_bytes, room)};
     encoder_.add_span(span);
     spans_.fetch_add(1, std::memory_order_relaxed);
+}
+
+// Nothing where the device has not told, or only after its process was dead.
+std::optional<uint64_t> Drain::gpu_ns(const char* key) {
+    GpuTimeKey number;
+    std::memcpy(&number, key, sizeof number);
+    std::optional<Scalar> resolved = deferred_.take_resolved(number);
+    if (!resolved || resolved->type != ValueType::kInt) return std::nullopt;
+    return resolved->bits;
 }
 
 void Drain::encode_mark(const RingBlock* ring, uint64_t position, const char* at) {

@@ -71,6 +71,7 @@ class Drain {
     void encode_span(const char* record);
     void encode_mark(const RingBlock* ring, uint64_t position, const char* record);
     bool is_waiting(RingBlock* ring, uint64_t position) const;
+    std::optional<uint64_t> gpu_ns(const char* key);
     SpanFields session_fields() const;
     SpanFields ended_session_fields() const;
     void give_up(RingBlock* ring);

@@ -6,7 +6,7 @@ of threads are an interpreter's: two that record would mix their records, and fr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from typing import Any, NoReturn
 
 from cirron._recorder.idle import IdleScope as Scope
@@ -15,9 +15,11 @@ __all__ = [
     "Inference",
     "Loop",
     "Passage",
+    "Recorded",
     "Recorder",
     "Recovered",
     "Scope",
+    "Steps",
     "arm_starter",
     "array_stats",
     "batches",
@@ -40,7 +42,7 @@ _WHY = "cirron works in the main interpreter only, and this is a subinterpreter"
 class Loop:
     """The iterable that it was made of, which may also be asked for its next item."""
 
-    def __init__(self, iterable: Iterable[Any]) -> None:
+    def __init__(self, iterable: Any) -> None:
         self._iterable = iterable
         self._started: Iterator[Any] | None = None
 
@@ -53,7 +55,20 @@ class Loop:
         return next(self._started)
 
     def __len__(self) -> int:
-        return len(self._iterable)  # type: ignore[arg-type]  # the iterable's TypeError is the answer
+        return len(self._iterable)
+
+    def __aiter__(self) -> AsyncIterator[Any]:
+        return aiter(self._iterable)
+
+    def __reversed__(self) -> Iterator[Any]:
+        backwards: Iterator[Any] = reversed(self._iterable)
+        return backwards
+
+    def __getitem__(self, key: Any) -> Any:
+        return self._iterable[key]
+
+    def __contains__(self, value: object) -> bool:
+        return value in self._iterable
 
     def __bool__(self) -> bool:
         return bool(self._iterable)
@@ -77,8 +92,16 @@ class Passage(_Unmade):
     """A signal handler of the main interpreter."""
 
 
+class Recorded(_Unmade):
+    """Never made here."""
+
+
 class Recovered(_Unmade):
     """What was sealed by the main interpreter."""
+
+
+class Steps(_Unmade):
+    """Never made here."""
 
 
 def scope(*args: Any, **kwargs: Any) -> Scope:

@@ -20,6 +20,10 @@ constexpr size_t kRecordBytes = 512;
 // Readers take 64-bit signed integers; more is only found in a damaged journal.
 uint64_t readable(uint64_t number) { return std::min<uint64_t>(number, INT64_MAX); }
 
+std::optional<uint64_t> readable(std::optional<uint64_t> number) {
+    return number ? std::optional(readable(*number)) : std::nullopt;
+}
+
 void put_real(TextBuffer& out, double number) {
     size_t start = out.size();
     out.put_number(number);
@@ -192,8 +196,12 @@ void BatchEncoder::add_named_span(const SpanFields& span, std::string_view name,
     out.put(",\"end_ns\":");
     out.put(span.end_ticks ? end_ns.text() : "null");
     out.put(",\"cpu_ns\":");
-    put_or_null(out, span.cpu_ns ? std::optional(readable(*span.cpu_ns)) : std::nullopt);
-    out.put(",\"gpu_ns\":null,\"memory_peak_bytes\":null,\"thread_id\":");
+    put_or_null(out, readable(span.cpu_ns));
+    out.put(",\"gpu_ns\":");
+    put_or_null(out, readable(span.gpu_ns));
+    out.put(",\"memory_peak_bytes\":");
+    put_or_null(out, readable(span.memory_peak_bytes));
+    out.put(",\"thread_id\":");
     out.put(thread_digits(span.thread_id));
     out.put(span_tail_);
     append_attrs(out, attrs, span.extra_attrs);

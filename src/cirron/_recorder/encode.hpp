@@ -23,6 +23,8 @@ struct SpanFields {
     uint64_t start_ticks = 0;
     std::optional<uint64_t> end_ticks;  // nothing: still open
     std::optional<uint64_t> cpu_ns;
+    std::optional<uint64_t> gpu_ns;
+    std::optional<uint64_t> memory_peak_bytes;
     uint64_t thread_id = 0;
     std::optional<uint64_t> overhead_ns;  // becomes the mark cirron.overhead_ns
     AttrBytes attrs{nullptr, 0};

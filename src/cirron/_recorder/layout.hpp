@@ -10,7 +10,7 @@
 namespace cirron {
 
 constexpr uint64_t kJournalMagic = 0x314e524a52524943;  // "CIRRJRN1"
-constexpr uint32_t kJournalVersion = 3;
+constexpr uint32_t kJournalVersion = 4;
 constexpr uint64_t kBlockAlign = 64 * 1024;  // a multiple of every page size in use
 constexpr uint32_t kCellBytes = 16;          // a ring is counted in cells; positions only grow
 constexpr uint32_t kMaxText = 256;           // bytes of a name, a key or a string value
@@ -42,6 +42,8 @@ enum class RecordKind : uint8_t { kNothing, kSpan, kMark, kPadding };
 constexpr uint8_t kHasIndex = 1;
 constexpr uint8_t kHasCpu = 2;
 constexpr uint8_t kSummary = 4;
+constexpr uint8_t kHasMemory = 8;
+constexpr uint8_t kHasGpu = 16;  // a GpuTimeKey comes between the record and its attributes
 
 struct RecordHeader {
     RecordKind kind;
@@ -60,10 +62,14 @@ struct SpanRecord {
     uint64_t cpu_ns;
     uint64_t thread_id;
     uint64_t overhead_ns;
-    uint32_t attr_bytes;
-    uint32_t reserved;
+    uint64_t attr_bytes : 16;
+    uint64_t memory_peak_bytes : 48;
 };
 static_assert(sizeof(SpanRecord) == 80);
+constexpr uint64_t kMaxMemoryBytes = (uint64_t{1} << 48) - 1;
+
+// Under which the time on a device waits until the device has told it; see deferred.hpp.
+using GpuTimeKey = uint64_t;
 
 struct MarkRecord {
     RecordHeader header;
@@ -81,8 +87,8 @@ constexpr uint32_t min_cells(RecordKind kind) {
            : kind == RecordKind::kMark ? cells_for(sizeof(MarkRecord))
                                        : 1;
 }
-constexpr uint32_t kMaxRecordCells = cells_for(sizeof(SpanRecord) + kMaxText + kMaxAttrBytes);
-static_assert(kMaxRecordCells < UINT16_MAX);
+constexpr uint32_t kMaxRecordCells = cells_for(sizeof(SpanRecord) + sizeof(GpuTimeKey) + kMaxText + kMaxAttrBytes);
+static_assert(kMaxRecordCells < UINT16_MAX && kMaxText + kMaxAttrBytes < UINT16_MAX);
 
 // ---- blocks -------------------------------------------------------------------------------------------------------
 

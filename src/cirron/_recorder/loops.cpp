@@ -1,20 +1,10 @@
-// cirron.epochs and cirron.batches: one scope an item, which begins with the wait for the item.
-#include <utility>
-
-#include "python.hpp"
+// cirron.epochs and cirron.batches: what the user holds, as good as the iterable itself.
+#include "loops.hpp"
 
 namespace cirron {
 
 namespace {
 
-PyObject* g_data_load_key = nullptr;
-
-// What tells the two kinds of loop apart.
-struct Unit {
-    bool is_epoch;
-    PyObject* name;
-    PyObject* end_name;  // of the scope around a last fetch that gave no item but recorded something
-};
 Unit g_epoch{true, nullptr, nullptr};
 Unit g_batch{false, nullptr, nullptr};
 
@@ -26,238 +16,37 @@ struct Loop {
     PyObject* started;      // owned: the iterator of somebody who calls next() on the loop itself
 };
 
-struct LoopIterator {
-    PyObject ob_base;
-    const Unit* unit;
-    RecorderObject* bound;  // owned, may be null
-    PyObject* iterator;     // owned; null once exhausted
-    int64_t index;
-    bool times_wait;
-    OpenFrame open;
-};
-
-extern PyTypeObject g_loop_type;
-extern PyTypeObject g_loop_iterator_type;
-
 Loop* as_loop(PyObject* object) { return reinterpret_cast<Loop*>(object); }
-LoopIterator* as_iterator(PyObject* object) { return reinterpret_cast<LoopIterator*>(object); }
 
-// ---- scopes -------------------------------------------------------------------------------------------------------
-
-void close_item(LoopIterator* self, uint64_t ticks, PyObject* error) {
-    Recorder* recorder = self->open.recorder();
-    Frame* frame = std::exchange(self->open.frame, nullptr);
-    if (recorder == nullptr) return;
-    guarded(recorder, "loop", [&] { recorder->close(frame, ticks, error); });
+// Takes over the reference to `iterator`, which may be null with an exception set.
+PyObject* new_iterator(Loop* self, PyObject* iterator) {
+    return new_loop_iterator(self->unit, self->bound, self->iterable, iterator);
 }
-
-void open_item(LoopIterator* self, Recorder* recorder, uint64_t ticks) {
-    bool opened = guarded(recorder, "loop", [&] {
-        Opening opening;
-        opening.name = recorder->names().number_of(self->unit->name);
-        opening.index = self->index;
-        opening.has_index = true;
-        opening.is_epoch = self->unit->is_epoch;
-        self->open = {recorder->open(opening, ticks), recorder->registration()};
-    });
-    if (!opened) recorder->count_lost_span();
-}
-
-// Before an epoch closes: whoever wants to look at what it has made of the program does it now, at the expense of the
-// epoch. False with an exception set when one was raised that is meant for the program, as by a signal handler.
-bool end_epoch(LoopIterator* self) {
-    Recorder* recorder = self->unit->is_epoch ? self->open.recorder() : nullptr;
-    if (recorder == nullptr || recorder->epoch_end() == nullptr || self->open.frame->is_ghost) return true;
-    uint64_t began = now_ticks();
-    PyObject* function = Py_NewRef(recorder->epoch_end());
-    PyObject* arguments = scope_and_time(recorder, self->open.frame->id);
-    PyObject* result = arguments == nullptr ? nullptr : PyObject_CallObject(function, arguments);
-    Py_XDECREF(arguments);
-    Py_DECREF(function);
-    Py_XDECREF(result);
-    // The function may have ended the session, or this loop.
-    recorder = self->open.recorder();
-    if (recorder != nullptr) recorder->add_overhead(self->open.frame, now_ticks() - began);
-    if (result != nullptr) return true;
-    if (!PyErr_ExceptionMatches(PyExc_Exception)) return false;
-    PyErr_Clear();
-    if (recorder != nullptr) recorder->count_internal_error("epoch end");
-    return true;
-}
-
-void turn_to_next_item(LoopIterator* self, Recorder* recorder) {
-    uint64_t now = now_ticks();
-    if (self->open.frame != nullptr) {
-        bool reopened = false;
-        if (recorder != nullptr && self->open.recorder() == recorder) {
-            guarded(recorder, "loop",
-                    [&] { reopened = recorder->close_and_reopen(self->open.frame, now, self->index); });
-        }
-        if (reopened) return;
-        close_item(self, now, nullptr);
-    }
-    if (recorder != nullptr) open_item(self, recorder, now);
-}
-
-void note_wait(LoopIterator* self, Recorder* recorder) {
-    Scalar waited;
-    waited.type = ValueType::kInt;
-    waited.bits = recorder->ticks_to_ns(now_ticks() - self->open.frame->start_ticks);
-    guarded(recorder, "loop", [&] { recorder->add_attr(self->open.frame, g_data_load_key, waited); });
-}
-
-// The iterator gave no item. A scope opened for one is as if it had never been, unless something was recorded in it or
-// the fetch failed.
-void end_of_items(LoopIterator* self) {
-    Recorder* recorder = self->open.recorder();
-    if (recorder == nullptr) {
-        self->open.frame = nullptr;
-        return;
-    }
-    ErrorAside aside;
-    PyObject* error = aside.type();
-    bool failed = error != nullptr && !PyErr_GivenExceptionMatches(error, PyExc_StopIteration);
-    Frame* frame = self->open.frame;
-    if (failed) {
-        close_item(self, now_ticks(), error);
-    } else if (frame->used_as_parent) {
-        guarded(recorder, "loop", [&] { recorder->rename(frame, self->unit->end_name); });
-        close_item(self, now_ticks(), nullptr);
-    } else {
-        self->open.frame = nullptr;
-        guarded(recorder, "loop", [&] { recorder->cancel(frame); });
-    }
-}
-
-PyObject* iterator_next(PyObject* object) {
-    LoopIterator* self = as_iterator(object);
-    if (self->iterator == nullptr || !end_epoch(self)) return nullptr;
-    if (self->iterator == nullptr) return nullptr;  // closed by what was called
-    Recorder* recorder;
-    if (!find_target(self->bound, recorder)) return nullptr;
-    if (recorder != nullptr || self->open.frame != nullptr) turn_to_next_item(self, recorder);
-    if (self->iterator == nullptr) return nullptr;  // closed by what began a session
-    // Held: what it runs may close this very loop.
-    PyObject* iterator = Py_NewRef(self->iterator);
-    PyObject* item = Py_TYPE(iterator)->tp_iternext(iterator);
-    Py_DECREF(iterator);
-    if (item == nullptr) {
-        end_of_items(self);
-        Py_CLEAR(self->iterator);
-        return nullptr;
-    }
-    ++self->index;
-    if (self->times_wait && self->open.recorder() != nullptr) note_wait(self, self->open.recorder());
-    return item;
-}
-
-// ---- the iterator's type ------------------------------------------------------------------------------------------
-
-int iterator_traverse(PyObject* object, visitproc visit, void* arg) {
-    Py_VISIT(as_iterator(object)->iterator);
-    Py_VISIT(reinterpret_cast<PyObject*>(as_iterator(object)->bound));
-    return 0;
-}
-
-int iterator_clear(PyObject* object) {
-    Py_CLEAR(as_iterator(object)->iterator);
-    return 0;
-}
-
-void iterator_dealloc(PyObject* object) {
-    LoopIterator* self = as_iterator(object);
-    PyObject_GC_UnTrack(object);
-    if (self->open.frame != nullptr) {
-        ErrorAside aside;
-        // No error after `break`; else an exception leaves the loop.
-        if (aside.type() == nullptr && !end_epoch(self)) PyErr_WriteUnraisable(nullptr);
-        close_item(self, now_ticks(), aside.type());
-    }
-    Py_XDECREF(self->iterator);
-    Py_XDECREF(reinterpret_cast<PyObject*>(self->bound));
-    PyObject_GC_Del(object);
-}
-
-PyObject* iterator_close(PyObject* object, PyObject*) {
-    LoopIterator* self = as_iterator(object);
-    bool ended = end_epoch(self);
-    if (self->open.frame != nullptr) close_item(self, now_ticks(), nullptr);
-    Py_CLEAR(self->iterator);
-    if (!ended) return nullptr;
-    Py_RETURN_NONE;
-}
-
-PyObject* iterator_length_hint(PyObject* object, PyObject*) {
-    PyObject* iterator = as_iterator(object)->iterator;
-    Py_ssize_t hint = iterator == nullptr ? 0 : PyObject_LengthHint(iterator, 0);
-    return hint < 0 ? nullptr : PyLong_FromSsize_t(hint);
-}
-
-PyMethodDef g_iterator_methods[] = {
-    {"close", iterator_close, METH_NOARGS, "End the open scope and the iteration."},
-    {"__length_hint__", iterator_length_hint, METH_NOARGS, nullptr},
-    {nullptr, nullptr, 0, nullptr},
-};
-
-PyTypeObject g_loop_iterator_type = [] {
-    PyTypeObject type = empty_type();
-    type.tp_name = "cirron._recorder.native.LoopIterator";
-    type.tp_basicsize = sizeof(LoopIterator);
-    type.tp_dealloc = iterator_dealloc;
-    type.tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION;
-    type.tp_traverse = iterator_traverse;
-    type.tp_clear = iterator_clear;
-    type.tp_iter = PyObject_SelfIter;
-    type.tp_iternext = iterator_next;
-    type.tp_methods = g_iterator_methods;
-    return type;
-}();
-
-// True for a torch DataLoader, without importing torch.
-bool is_data_loader(PyObject* iterable) {
-    static PyObject* module_name = PyUnicode_InternFromString("torch.utils.data");
-    PyObject* module = PyImport_GetModule(module_name);
-    PyObject* type = module == nullptr ? nullptr : PyObject_GetAttrString(module, "DataLoader");
-    int is_loader = type == nullptr ? 0 : PyObject_IsInstance(iterable, type);
-    Py_XDECREF(type);
-    Py_XDECREF(module);
-    if (PyErr_Occurred()) PyErr_Clear();
-    return is_loader == 1;
-}
-
-PyObject* new_iterator(Loop* loop) {
-    PyObject* iterator = PyObject_GetIter(loop->iterable);
-    if (iterator == nullptr) return nullptr;
-    auto* self = PyObject_GC_New(LoopIterator, &g_loop_iterator_type);
-    if (self == nullptr) {
-        Py_DECREF(iterator);
-        return nullptr;
-    }
-    self->unit = loop->unit;
-    self->bound = loop->bound;
-    Py_XINCREF(reinterpret_cast<PyObject*>(self->bound));
-    self->iterator = iterator;
-    self->index = 0;
-    self->times_wait = !loop->unit->is_epoch && is_data_loader(loop->iterable);
-    self->open = {};
-    PyObject_GC_Track(reinterpret_cast<PyObject*>(self));
-    return reinterpret_cast<PyObject*>(self);
-}
-
-// ---- the loop: what the user holds, as good as the iterable itself --------------------------------------------------
 
 PyObject* loop_iter(PyObject* object) {
     Loop* self = as_loop(object);
-    return self->started != nullptr ? Py_NewRef(self->started) : new_iterator(self);
+    return self->started != nullptr ? Py_NewRef(self->started) : new_iterator(self, PyObject_GetIter(self->iterable));
+}
+
+PyObject* loop_aiter(PyObject* object) {
+    Loop* self = as_loop(object);
+    PyObject* iterator = PyObject_GetAIter(self->iterable);
+    PyObject* module = iterator == nullptr ? nullptr : PyImport_ImportModule("cirron._recorder.async_items");
+    PyObject* steps = module == nullptr ? nullptr : new_iterator(self, Py_NewRef(iterator));
+    PyObject* items = steps == nullptr ? nullptr : PyObject_CallMethod(module, "AsyncItems", "OO", steps, iterator);
+    Py_XDECREF(steps);
+    Py_XDECREF(module);
+    Py_XDECREF(iterator);
+    return items;
 }
 
 PyObject* loop_next(PyObject* object) {
     Loop* self = as_loop(object);
     if (self->started == nullptr) {
-        self->started = new_iterator(self);
+        self->started = new_iterator(self, PyObject_GetIter(self->iterable));
         if (self->started == nullptr) return nullptr;
     }
-    return iterator_next(self->started);
+    return loop_iterator_next(self->started);
 }
 
 Py_ssize_t loop_length(PyObject* object) { return PyObject_Size(as_loop(object)->iterable); }
@@ -269,10 +58,36 @@ PyObject* loop_getattr(PyObject* object, PyObject* name) {
     return PyObject_GetAttr(as_loop(object)->iterable, name);
 }
 
-PyObject* loop_length_hint(PyObject* object, PyObject*) {
-    Py_ssize_t hint = PyObject_LengthHint(as_loop(object)->iterable, 0);
-    return hint < 0 ? nullptr : PyLong_FromSsize_t(hint);
+int loop_setattr(PyObject* object, PyObject* name, PyObject* value) {
+    return PyObject_SetAttr(as_loop(object)->iterable, name, value);
 }
+
+PyObject* loop_item(PyObject* object, PyObject* key) { return PyObject_GetItem(as_loop(object)->iterable, key); }
+
+int loop_contains(PyObject* object, PyObject* value) { return PySequence_Contains(as_loop(object)->iterable, value); }
+
+PyObject* loop_reversed(PyObject* object, PyObject*) {
+    Loop* self = as_loop(object);
+    PyObject* backwards = PyObject_CallOneArg(reinterpret_cast<PyObject*>(&PyReversed_Type), self->iterable);
+    PyObject* loop = backwards == nullptr ? nullptr : make_loop(self->bound, backwards, self->unit->is_epoch);
+    PyObject* iterator = loop == nullptr ? nullptr : loop_iter(loop);
+    Py_XDECREF(loop);
+    Py_XDECREF(backwards);
+    return iterator;
+}
+
+// A copy is another loop over the same iterable, as is what a pickle gives; one of an instance has no pickle.
+PyObject* loop_reduce(PyObject* object, PyObject*) {
+    Loop* self = as_loop(object);
+    PyObject* owner = reinterpret_cast<PyObject*>(self->bound);
+    PyObject* module = owner != nullptr ? Py_NewRef(owner) : PyImport_ImportModule("cirron._recorder");
+    if (module == nullptr) return nullptr;
+    PyObject* make = PyObject_GetAttrString(module, self->unit->is_epoch ? "epochs" : "batches");
+    Py_DECREF(module);
+    return make == nullptr ? nullptr : Py_BuildValue("N(O)", make, self->iterable);
+}
+
+PyObject* loop_length_hint(PyObject* object, PyObject*) { return length_hint_of(as_loop(object)->iterable); }
 
 int loop_traverse(PyObject* object, visitproc visit, void* arg) {
     Py_VISIT(as_loop(object)->iterable);
@@ -311,15 +126,32 @@ PyNumberMethods g_loop_as_number = [] {
 PySequenceMethods g_loop_as_sequence = [] {
     PySequenceMethods methods{};
     methods.sq_length = loop_length;
+    methods.sq_contains = loop_contains;
+    return methods;
+}();
+
+PyMappingMethods g_loop_as_mapping = [] {
+    PyMappingMethods methods{};
+    methods.mp_length = loop_length;
+    methods.mp_subscript = loop_item;
+    return methods;
+}();
+
+PyAsyncMethods g_loop_as_async = [] {
+    PyAsyncMethods methods{};
+    methods.am_aiter = loop_aiter;
     return methods;
 }();
 
 PyMethodDef g_loop_methods[] = {
+    {"__reduce__", loop_reduce, METH_NOARGS, nullptr},
+    {"__reversed__", loop_reversed, METH_NOARGS, nullptr},
     {"__length_hint__", loop_length_hint, METH_NOARGS, nullptr},
     {nullptr, nullptr, 0, nullptr},
 };
 
-PyTypeObject g_loop_type = [] {
+// Whoever asks whether there are items, or items to await, gets the answer of the wrapped iterable.
+PyTypeObject loop_type(bool is_iterable, bool is_async_iterable) {
     PyTypeObject type = empty_type();
     type.tp_name = "cirron._recorder.native.Loop";
     type.tp_basicsize = sizeof(Loop);
@@ -327,16 +159,31 @@ PyTypeObject g_loop_type = [] {
     type.tp_repr = loop_repr;
     type.tp_as_number = &g_loop_as_number;
     type.tp_as_sequence = &g_loop_as_sequence;
+    type.tp_as_mapping = &g_loop_as_mapping;
     type.tp_getattro = loop_getattr;
+    type.tp_setattro = loop_setattr;
     type.tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION;
     type.tp_doc = "An iterable that opens one scope an item; anything else is passed on to the wrapped iterable.";
     type.tp_traverse = loop_traverse;
     type.tp_clear = loop_clear;
-    type.tp_iter = loop_iter;
-    type.tp_iternext = loop_next;
     type.tp_methods = g_loop_methods;
+    if (is_iterable) {
+        type.tp_iter = loop_iter;
+        type.tp_iternext = loop_next;
+    }
+    if (is_async_iterable) type.tp_as_async = &g_loop_as_async;
     return type;
-}();
+}
+
+PyTypeObject g_loop_type = loop_type(true, false);
+PyTypeObject g_async_loop_type = loop_type(false, true);
+PyTypeObject g_either_loop_type = loop_type(true, true);
+
+PyTypeObject* type_of_loop_over(PyObject* iterable) {
+    PyTypeObject* type = Py_TYPE(iterable);
+    if (type->tp_as_async == nullptr || type->tp_as_async->am_aiter == nullptr) return &g_loop_type;
+    return type->tp_iter == nullptr ? &g_async_loop_type : &g_either_loop_type;
+}
 
 bool init_unit(Unit& unit, const char* name, const char* end_name) {
     unit.name = PyUnicode_InternFromString(name);
@@ -347,7 +194,7 @@ bool init_unit(Unit& unit, const char* name, const char* end_name) {
 }  // namespace
 
 PyObject* make_loop(RecorderObject* bound, PyObject* iterable, bool is_epoch) {
-    auto* self = PyObject_GC_New(Loop, &g_loop_type);
+    auto* self = PyObject_GC_New(Loop, type_of_loop_over(iterable));
     if (self == nullptr) return nullptr;
     self->unit = is_epoch ? &g_epoch : &g_batch;
     self->bound = bound;
@@ -360,9 +207,10 @@ PyObject* make_loop(RecorderObject* bound, PyObject* iterable, bool is_epoch) {
 
 int init_loop_types(PyObject* module) {
     if (!init_unit(g_epoch, "epoch", "epoch.end") || !init_unit(g_batch, "batch", "batch.end")) return -1;
-    g_data_load_key = PyUnicode_InternFromString("data_load_ns");
-    if (g_data_load_key == nullptr) return -1;
-    if (PyType_Ready(&g_loop_type) != 0 || PyType_Ready(&g_loop_iterator_type) != 0) return -1;
+    if (init_loop_iterator_type() != 0) return -1;
+    for (PyTypeObject* type : {&g_loop_type, &g_async_loop_type, &g_either_loop_type}) {
+        if (PyType_Ready(type) != 0) return -1;
+    }
     return PyModule_AddObjectRef(module, "Loop", reinterpret_cast<PyObject*>(&g_loop_type));
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "text.hpp"
 
@@ -71,6 +72,23 @@ uint32_t Names::look_up(PyObject* text) {
     return number;
 }
 
+const NameSet* Names::make_set(PyObject* names) {
+    if (!PyTuple_Check(names)) return nullptr;
+    NameSet set;
+    bool is_plain = PyTuple_CheckExact(names);  // what is kept runs no Python code at its end
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(names); ++i) {
+        PyObject* name = PyTuple_GET_ITEM(names, i);
+        if (!PyUnicode_Check(name)) return nullptr;
+        is_plain = is_plain && PyUnicode_CheckExact(name);
+        set.add(number_of(name));
+    }
+    bool keep = is_plain && set_count_ < kMaxSets;
+    size_t at = keep ? set_count_++ : kMaxSets;
+    if (keep) set_tuples_[at] = Py_NewRef(names);
+    sets_[at] = std::move(set);
+    return &sets_[at];
+}
+
 uint32_t Names::add(std::string_view text) {
     // The journal first: a record must never carry a number that a recovery cannot read.
     if (texts_.full()) return 0;
@@ -97,6 +115,19 @@ void Names::clear_cache() {
         Py_CLEAR(cached.text);
         cached.number = 0;
     }
+    for (size_t count = std::exchange(set_count_, 0); count-- > 0;) Py_CLEAR(set_tuples_[count]);
 }
+
+// No scope has the number 0: it stands for a name that did not fit into the table.
+void NameSet::add(uint32_t number) {
+    if (number == 0) return;
+    if (number < 64) {
+        low |= uint64_t{1} << number;
+    } else {
+        high.push_back(number);
+    }
+}
+
+bool NameSet::is_high(uint32_t number) const { return std::find(high.begin(), high.end(), number) != high.end(); }
 
 }  // namespace cirron

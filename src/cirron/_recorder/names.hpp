@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <vector>
 
 #include "journal.hpp"
 
@@ -37,6 +38,18 @@ class NameTexts {
     std::atomic<uint32_t> count_{1};  // 0 is "not in the table"
 };
 
+// The numbers of the names in a tuple.
+struct NameSet {
+    uint64_t low = 0;  // a bit for each number below 64, which the names of the hooks have
+    std::vector<uint32_t> high;
+
+    bool contains(uint32_t number) const { return number < 64 ? low >> number & 1 : is_high(number); }
+    void add(uint32_t number);
+
+  private:
+    bool is_high(uint32_t number) const;
+};
+
 class Names {
   public:
     explicit Names(Journal& journal) : journal_(journal) {}
@@ -44,6 +57,13 @@ class Names {
     uint32_t number_of(PyObject* text) {
         const Cached& cached = cache_[slot(text)];
         return cached.text == text ? cached.number : look_up(text);
+    }
+    // The set of a tuple of str, valid until the next call; null when it is something else. Needs the GIL.
+    const NameSet* set_of(PyObject* names) {
+        for (size_t i = 0; i < set_count_; ++i) {
+            if (set_tuples_[i] == names) return &sets_[i];
+        }
+        return make_set(names);
     }
     void reserve(std::string_view text) { add(text); }
     const NameTexts& texts() const { return texts_; }
@@ -63,6 +83,7 @@ class Names {
         return ((address >> 4) ^ (address >> 13)) % kCacheSize;
     }
     uint32_t look_up(PyObject* text);
+    const NameSet* make_set(PyObject* names);
     uint32_t add(std::string_view text);
     void write_to_journal(std::string_view text);
 
@@ -75,6 +96,12 @@ class Names {
     NameTexts texts_;
     NamesBlock* block_ = nullptr;
     std::array<Cached, kCacheSize> cache_{};
+    // The tuples that the hooks ask for again and again are few. A tuple is owned, so it is the same as long as its
+    // address is.
+    static constexpr size_t kMaxSets = 16;
+    std::array<PyObject*, kMaxSets> set_tuples_{};
+    std::array<NameSet, kMaxSets + 1> sets_;  // the last one is for tuples that are not kept
+    size_t set_count_ = 0;
     std::unordered_map<std::string, uint32_t, Hash, std::equal_to<>> numbers_;
 };
 

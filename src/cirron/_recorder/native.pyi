@@ -4,12 +4,16 @@ Everything here is safe to call from any thread. `scope`, `mark`, `epochs` and `
 and cost tens of nanoseconds; the rest is for the session and the readers.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import Any, Generic, TypeAlias, TypedDict, TypeVar, final
 
+from cirron._recorder.values import Deferred
+
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
+Reading: TypeAlias = Callable[[], tuple[int | None, Deferred | None]]
+Meter: TypeAlias = Callable[[], Reading | None]
 
 @final
 class Scope:
@@ -25,8 +29,12 @@ class Scope:
     def __call__(self, function: F) -> F: ...
     def _cancel(self) -> bool:
         """Of a scope that is open: as if it had never been entered. False when something was recorded in it."""
+    def _place(self) -> tuple[str, int] | None:
+        """Of a scope that is open: its id, and the time in ns; None of any other."""
     def _rename(self, name: str) -> None:
         """Of a scope that is open: it has this name instead."""
+    def _forget_index(self) -> None:
+        """Of a scope that is open: it has no index any more."""
 
 @final
 class Loop(Generic[T]):
@@ -34,13 +42,18 @@ class Loop(Generic[T]):
 
     def __iter__(self) -> Iterator[T]: ...
     def __next__(self) -> T: ...
+    def __aiter__(self) -> AsyncIterator[T]: ...
+    def __reversed__(self) -> Iterator[T]: ...
     def __len__(self) -> int: ...
+    def __getitem__(self, key: Any) -> Any: ...
+    def __contains__(self, value: object) -> bool: ...
     def __getattr__(self, name: str) -> Any: ...
+    def __setattr__(self, name: str, value: Any) -> None: ...
 
 def scope(name: str, index: int | None = None, **attrs: Any) -> Scope: ...
 def mark(name: str, value: Any, kind: str = "point", **attrs: Any) -> None: ...
-def epochs(iterable: Iterable[T]) -> Loop[T]: ...
-def batches(iterable: Iterable[T]) -> Loop[T]: ...
+def epochs(iterable: Iterable[T] | AsyncIterable[T]) -> Loop[T]: ...
+def batches(iterable: Iterable[T] | AsyncIterable[T]) -> Loop[T]: ...
 
 @final
 class Inference:
@@ -179,8 +192,14 @@ class Recorder:
     def closed(self) -> bool: ...
     def scope(self, name: str, index: int | None = None, **attrs: Any) -> Scope: ...
     def mark(self, name: str, value: Any, kind: str = "point", **attrs: Any) -> None: ...
-    def epochs(self, iterable: Iterable[T]) -> Loop[T]: ...
-    def batches(self, iterable: Iterable[T]) -> Loop[T]: ...
+    def mark_at(self, span_id: str, name: str, value: bool | float | str, is_summary: bool) -> None:
+        """A mark on a scope of this session that need not be the innermost one, nor open any more.
+
+        Raises:
+            ValueError: the id is of another session.
+        """
+    def epochs(self, iterable: Iterable[T] | AsyncIterable[T]) -> Loop[T]: ...
+    def batches(self, iterable: Iterable[T] | AsyncIterable[T]) -> Loop[T]: ...
     def innermost(self, names: tuple[str, ...]) -> str | None: ...
     def scope_unless(
         self, name: str, unless: tuple[str, ...], names: tuple[str, ...], index: int | None = None, /
@@ -203,7 +222,10 @@ class Recorder:
     def take_batches(self) -> list[bytes]:
         """With `keep_batches`, the JSON of each batch sealed since the last call, also after `close`."""
     def take_deferred(self) -> list[tuple[int, Any]]:
-        """Mark values still on a device, as (key, value); answer each with `resolve` before `drain`."""
+        """What is still on a device, values of marks and times of scopes, as (key, value).
+
+        Answer each with `resolve` before `drain`.
+        """
     def resolve(self, key: int, value: Any) -> None: ...
     def take_warnings(self) -> list[str]:
         """Messages for the user that came up on the hot path since the last call."""
@@ -228,6 +250,17 @@ class Recorder:
 
         It is called with what `here` would say in the epoch, in the thread of the loop, and the time it takes counts
         as the epoch's overhead. An `Exception` of it is dropped and counted. The end of the session forgets it.
+        """
+    def add_overhead(self, ns: int) -> None:
+        """Time that was spent on recording in the innermost scope of the calling thread or task."""
+    def set_meter(self, meter: Meter | None) -> None:
+        """Have the scopes of training (`step`, `batch`, `forward`, `backward`, `optimizer_step`) measured on a device.
+
+        The meter is called when `scope` or `scope_unless` opens one, and gives None or what is called when it closes,
+        for the memory in bytes that the scope needed at most, and the `Deferred` nanoseconds that the device worked
+        for it, each None where it is not known. The calls count as the scope's overhead. Their `Exception` is dropped
+        and counted. Without a meter these scopes get the most memory that the process has had resident until then. The
+        end of the session forgets it.
         """
     def open_spans(self) -> bytes:
         """A JSON array of the spans open now, session included, with `end_ns: null`."""
@@ -298,6 +331,65 @@ class Passage:
         self, before: Callable[[], object], target: Callable[..., Any], leaving: Callable[[], object]
     ) -> None: ...
     def __call__(self, *args: Any, **keywords: Any) -> Any: ...
+
+@final
+class Recorded:
+    """Calls a function in a scope, but where `scope_unless` gives none.
+
+    It has no frame: the traceback of an exception that comes through shows nothing of it.
+
+    Args:
+        function: gets the arguments of the call. A class stands for the `__call__` that comes after its own in the
+            first argument's order of classes, whatever that is at the time of the call.
+        scope_unless: as the function of that name, of any recorder; it is called with the next three.
+        name: of the scope.
+        unless: see `scope_unless`.
+        names: see there too.
+        task: where it returns a number that is not negative, there is no scope.
+    """
+
+    before: Callable[[Any], object] | None
+    """Called with the first argument, or None, before each call, unless it is None."""
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        scope_unless: Callable[..., Any],
+        name: str,
+        unless: tuple[str, ...],
+        names: tuple[str, ...],
+        task: Callable[[], int] | None = None,
+    ) -> None: ...
+    def __call__(self, *args: Any, **keywords: Any) -> Any: ...
+
+class Steps:
+    """A loop over batches, step by step: each ends when the next begins, and that begins with the wait for its batch.
+
+    Args:
+        open_step: makes the scope of a step, or gives None; it is called with the step's number.
+        open_first_load: makes the scope in which the first batch is waited for, or gives None.
+        open_load: the same for the batches after it.
+
+    Attributes:
+        step: the scope of the step at hand, if any.
+        load: the scope in which a batch is waited for, if any; it stays open where that has failed.
+        count: how many steps have begun.
+    """
+
+    step: Scope | None
+    load: Scope | None
+    @property
+    def count(self) -> int: ...
+    def __init__(
+        self,
+        open_step: Callable[[int], Scope | None],
+        open_first_load: Callable[[], Scope | None],
+        open_load: Callable[[], Scope | None],
+    ) -> None: ...
+    def fetch(self, function: Callable[[Any], T], argument: Any) -> T:
+        """End the step before, begin the next, and call the function in the wait for its batch."""
+    def end(self, error: type[BaseException] | None) -> None:
+        """For a subclass to say what its end means; it is also called when it dies, with the exception on its way."""
 
 @final
 class Recovered:

@@ -49,6 +49,7 @@ inline bool find_target(RecorderObject* bound, Recorder*& recorder) {
 struct OpenFrame {
     Frame* frame = nullptr;
     Registration owner{};
+    PyObject* reading = nullptr;  // owned; what the recorder's meter has begun, see meter.cpp
 
     // Null when there is nothing to close (any more). Needs the GIL.
     Recorder* recorder() const { return frame == nullptr ? nullptr : find_recorder(owner); }
@@ -93,6 +94,15 @@ bool guarded(Recorder* recorder, const char* place, Operation operation) {
     }
 }
 
+// Whether the items of an iterable are batches that a data loader of torch or TensorFlow gives, maybe behind a progress
+// bar. Leaves no exception set.
+bool waits_for_data(PyObject* iterable);
+// Has the recorder's meter, which there is, begin to measure the scope, and note in `open` what it says. False with an
+// exception set when it has to be passed on.
+bool begin_reading(Recorder* recorder, OpenFrame& open);
+// The same for the end of the scope: takes the reading, if there is one, out of `open`.
+bool end_reading(OpenFrame& open, Measures& measures);
+
 // The types and functions, by file. Each init returns -1 with an exception set when it fails.
 int init_scope_type(PyObject* module);
 int init_loop_types(PyObject* module);
@@ -100,6 +110,8 @@ int init_mark();
 int init_recorder_type(PyObject* module);
 int init_recovered_type(PyObject* module);
 int init_passage_type(PyObject* module);
+int init_recorded_type(PyObject* module);
+int init_steps_type(PyObject* module);
 
 PyObject* make_scope(RecorderObject* bound, PyObject* const* args, Py_ssize_t count, PyObject* keywords);
 void make_epoch(PyObject* scope);  // beside other epochs, like those of a loop

@@ -32,9 +32,30 @@ constexpr uint32_t kLargeFramesPerBlock = 4;
 constexpr uint32_t kMinRingCells = 4 * std::bit_ceil(kMaxRecordCells);
 constexpr uint32_t kMarkCells = cells_for(sizeof(MarkRecord));
 
+// The names that every journal has after that of epochs, so that their numbers follow on it.
+constexpr const char* kMeasured[] = {"step", "batch", "forward", "backward", "optimizer_step"};
+constexpr uint32_t kStepName = kEpochName + 1;
+constexpr uint32_t kBatchName = kStepName + 1;
+constexpr uint32_t kDataLoadName = kEpochName + 1 + std::size(kMeasured);
+constexpr uint32_t kPauseName = kDataLoadName + 1;
+
 // One a slot: a context holds a stack for each recorder. Never freed.
 PyObject* g_stack_variables[kMaxRecorders];
 PyObject* g_error_key = nullptr;
+
+// Whether scopes of this name are opened for a batch, or for data, that may never come.
+bool may_be_cancelled(uint32_t name) {
+    return name == kEpochName || name == kStepName || name == kBatchName || name == kDataLoadName;
+}
+
+// How many of the open scopes have come to stay, from the outermost on.
+uint32_t settled_depth(const Stack& stack) {
+    uint32_t depth = stack.depth;
+    bool is_used = depth > 0 && stack.frames[depth - 1]->used_as_parent;
+    while (depth > 0 && !is_used && may_be_cancelled(stack.frames[depth - 1]->name))
+        is_used = stack.frames[--depth]->parent_was_used;
+    return depth;
+}
 
 uint32_t ring_cells(uint32_t marks) { return std::bit_ceil(std::max(marks * kMarkCells, kMinRingCells)); }
 
@@ -142,7 +163,11 @@ Recorder::Recorder(RecorderOptions options) : options_(std::move(options)) {
 void Recorder::begin() {
     journal_->publish();
     // The core's own names have a number even when the user's have filled the table.
-    for (const char* name : {"epoch", "epoch.end", "batch", "batch.end", "data_load_ns", "error"})
+    names_->reserve("epoch");
+    for (const char* name : kMeasured) names_->reserve(name);
+    // The others of the hooks have a low one too, see NameSet.
+    for (const char* name : {"data_load", "gc_pause_ms", "evaluation", "prediction", "peek", "epoch.end", "batch.end",
+                             "data_load_ns", "error"})
         names_->reserve(name);
     // The starting thread gets its ring and its stack here, and not within its first scope.
     switch_to(PyThreadState_Get());
@@ -160,6 +185,7 @@ Recorder::~Recorder() {
     names_->clear_cache();
     deferred_.give_up();
     set_epoch_end(nullptr);
+    set_meter(nullptr);
 }
 
 // ---- threads ------------------------------------------------------------------------------------------------------
@@ -303,15 +329,12 @@ uint32_t Recorder::depth() {
     return stack == nullptr ? 0 : stack->depth;
 }
 
-PyObject* Recorder::innermost(PyObject* const* names, Py_ssize_t count) {
+uint32_t Recorder::innermost(const NameSet& names) {
     Stack* stack = stack_here();
-    for (uint32_t i = stack == nullptr ? 0 : stack->depth; i-- > 0;) {
-        uint32_t name = stack->frames[i]->name;
-        for (Py_ssize_t k = 0; name != 0 && k < count; ++k) {
-            if (names_->number_of(names[k]) == name) return names[k];
-        }
+    for (uint32_t i = stack == nullptr ? 0 : stack->depth; i-- > 0 && !stack->frames[i]->is_request;) {
+        if (names.contains(stack->frames[i]->name)) return stack->frames[i]->name;
     }
-    return nullptr;
+    return 0;
 }
 
 // ---- scopes and marks ---------------------------------------------------------------------------------------------
@@ -356,16 +379,15 @@ void Recorder::leave_stack(Frame* frame) {
     if (stack->depth > 0) stack->frames[stack->depth - 1]->overhead_ns += frame->overhead_ns;
 }
 
-void Recorder::close(Frame* frame, uint64_t ticks, PyObject* error) {
+void Recorder::close(Frame* frame, uint64_t ticks, PyObject* error, const Measures& measures) {
     ThreadState* thread = here();
     if (frame->is_ghost) return give_back_frame(thread, frame);
-    Undecided* undecided = frame->stack == nullptr ? nullptr : frame->stack->undecided;
-    if (undecided != nullptr && !frame->stack->is_in_request(frame)) undecided = nullptr;
+    Undecided* undecided = frame->stack == nullptr ? nullptr : frame->stack->undecided_of(frame->id);
     leave_stack(frame);
     if (error == nullptr) [[likely]] {
-        write_span(thread, frame, ticks, {frame->attrs, frame->attr_bytes}, undecided);
+        write_span(thread, frame, ticks, {frame->attrs, frame->attr_bytes}, measures, undecided);
     } else {
-        write_failed_span(thread, frame, ticks, error, undecided);
+        write_failed_span(thread, frame, ticks, error, measures, undecided);
     }
     give_back_frame(thread, frame);
 }
@@ -374,17 +396,17 @@ void Recorder::close_with(Frame* frame, uint64_t ticks, AttrBytes attrs, Undecid
     ThreadState* thread = here();
     if (!frame->is_ghost) {
         leave_stack(frame);
-        write_span(thread, frame, ticks, attrs, undecided);
+        write_span(thread, frame, ticks, attrs, {}, undecided);
     }
     give_back_frame(thread, frame);
 }
 
 [[gnu::noinline]] void Recorder::write_failed_span(ThreadState* thread, Frame* frame, uint64_t ticks, PyObject* error,
-                                                   Undecided* undecided) {
+                                                   const Measures& measures, Undecided* undecided) {
     AttrWriter attrs(*names_);
     attrs.copy({frame->attrs, frame->attr_bytes}, g_error_key);
     attrs.add(g_error_key, error_name(error));
-    write_span(thread, frame, ticks, attrs.bytes(), undecided);
+    write_span(thread, frame, ticks, attrs.bytes(), measures, undecided);
 }
 
 // Null when the record is not to be kept at all. It is in the ring, and to be committed there, unless the verdict on
@@ -404,21 +426,30 @@ void Recorder::append(const char* record, uint32_t cells) {
     ring.commit(cells);
 }
 
-void Recorder::write_span(ThreadState* thread, Frame* frame, uint64_t ticks, AttrBytes attrs, Undecided* undecided) {
-    uint32_t cells = cells_for(sizeof(SpanRecord) + attrs.size);
+void Recorder::write_span(ThreadState* thread, Frame* frame, uint64_t ticks, AttrBytes attrs, const Measures& measures,
+                          Undecided* undecided) {
+    uint32_t key_bytes = measures.gpu_time == 0 ? 0 : sizeof(GpuTimeKey);
+    uint32_t cells = cells_for(sizeof(SpanRecord) + key_bytes + attrs.size);
     char* at = room_for(thread, cells, undecided);
-    if (at == nullptr) return frame->closed_at.store(kFrameFree, std::memory_order_relaxed);
+    if (at == nullptr) {
+        if (key_bytes != 0) deferred_.forget(measures.gpu_time);
+        return frame->closed_at.store(kFrameFree, std::memory_order_relaxed);
+    }
     auto* record = reinterpret_cast<SpanRecord*>(at);
     uint8_t flags = frame->flags;
     uint64_t cpu_ns = 0;
-    // Only a scope long enough for the clock's coarse reading at its start, and one that had its thread to itself.
-    bool has_cpu = ticks - frame->start_ticks >= g_ticks_per_ms && frame->thread_id == thread->thread_id &&
+    // Only a scope ten times as long as the reading at its start may be old, and one that had its thread to itself.
+    bool has_cpu = ticks - frame->start_ticks >= 10 * thread->cpu_read_every && frame->thread_id == thread->thread_id &&
                    frame->context_version == PyThreadState_Get()->context_ver;
     if (has_cpu) [[unlikely]] {
         read_cpu_clock(thread, ticks);
         cpu_ns = thread->cpu_ns - frame->cpu_start_ns;
         flags |= kHasCpu;
     }
+    std::optional<uint64_t> memory_peak_bytes;
+    if (is_measured(frame->name)) memory_peak_bytes = memory_peak(ticks, measures);
+    if (memory_peak_bytes) flags |= kHasMemory;
+    if (key_bytes != 0) flags |= kHasGpu;
     record->header = {RecordKind::kSpan, flags, static_cast<uint16_t>(cells), frame->name};
     record->id = frame->id;
     record->parent = frame->parent;
@@ -428,8 +459,11 @@ void Recorder::write_span(ThreadState* thread, Frame* frame, uint64_t ticks, Att
     record->cpu_ns = cpu_ns;
     record->thread_id = frame->thread_id;
     record->overhead_ns = frame->overhead_ns;
-    record->attr_bytes = attrs.size;
-    if (attrs.size != 0) std::memcpy(at + sizeof *record, attrs.data, attrs.size);
+    record->attr_bytes = attrs.size & UINT16_MAX;  // all of it: kMaxAttrBytes is less
+    record->memory_peak_bytes = std::min(memory_peak_bytes.value_or(0), kMaxMemoryBytes) & kMaxMemoryBytes;
+    at += sizeof *record;
+    if (key_bytes != 0) std::memcpy(at, &measures.gpu_time, key_bytes);
+    if (attrs.size != 0) std::memcpy(at + key_bytes, attrs.data, attrs.size);
     if (is_open(undecided)) return frame->closed_at.store(kFrameFree, std::memory_order_relaxed);
     ClosedAt place{thread->ring.block()->number(), thread->ring.head()};
     frame->closed_at.store(place.packed(), std::memory_order_relaxed);
@@ -442,9 +476,9 @@ bool Recorder::close_and_reopen(Frame* frame, uint64_t ticks, int64_t index) {
     bool is_top =
         stack != nullptr && stack == thread->stack && !frame->is_ghost && stack->frames[stack->depth - 1] == frame;
     if (!is_top || frame->thread_id != thread->thread_id) return false;
-    Undecided* undecided = stack->undecided != nullptr && stack->is_in_request(frame) ? stack->undecided : nullptr;
+    Undecided* undecided = stack->undecided_of(frame->id);
     if (stack->depth > 1) stack->frames[stack->depth - 2]->overhead_ns += frame->overhead_ns;
-    write_span(thread, frame, ticks, {frame->attrs, frame->attr_bytes}, undecided);
+    write_span(thread, frame, ticks, {frame->attrs, frame->attr_bytes}, {}, undecided);
     frame->id = next_id(thread);
     frame->start_ticks = ticks;
     frame->index = index;
@@ -453,6 +487,7 @@ bool Recorder::close_and_reopen(Frame* frame, uint64_t ticks, int64_t index) {
     frame->context_version = thread->context_version;
     frame->overhead_ns = scope_overhead_ns_;
     frame->used_as_parent = false;
+    frame->parent_was_used = true;  // by the item before
     frame->closed_at.store(kFrameOpen, std::memory_order_release);
     return true;
 }
@@ -466,6 +501,11 @@ void Recorder::cancel(Frame* frame) {
         stack->remove(frame);
     }
     give_back_frame(here(), frame);
+}
+
+void Recorder::add_overhead_ns(uint64_t ns) {
+    Stack* stack = stack_here();
+    if (stack != nullptr && stack->depth > 0) stack->frames[stack->depth - 1]->overhead_ns += ns;
 }
 
 void Recorder::add_attr(Frame* frame, PyObject* key, const Scalar& value) {
@@ -484,7 +524,8 @@ void Recorder::mark(uint32_t name, const Scalar& value, bool is_summary, AttrByt
     ThreadState* thread = here();
     Stack* stack = thread->stack;
     if (stack == nullptr) return count_lost_mark();
-    write_mark(thread, stack->top_id(), now_ticks(), name, value, is_summary, attrs, stack->undecided);
+    if (name == kPauseName) return mark_pause(thread, value, attrs);
+    write_mark(thread, {stack->top_id(), now_ticks(), stack->undecided}, name, value, is_summary, attrs);
     if (stack->depth > 0) {
         Frame* top = stack->frames[stack->depth - 1];
         top->used_as_parent = true;
@@ -492,16 +533,32 @@ void Recorder::mark(uint32_t name, const Scalar& value, bool is_summary, AttrByt
     }
 }
 
-void Recorder::mark_in(const Frame* frame, uint64_t ticks, uint32_t name, const Scalar& value, bool is_summary,
-                       AttrBytes attrs, Undecided* undecided) {
-    if (!frame->is_ghost) write_mark(here(), frame->id, ticks, name, value, is_summary, attrs, undecided);
+// Garbage is collected at any time: also while a step waits for a batch that never comes, which it shall not keep.
+void Recorder::mark_pause(ThreadState* thread, const Scalar& value, AttrBytes attrs) {
+    Stack* stack = thread->stack;
+    uint32_t depth = settled_depth(*stack);
+    uint64_t span = depth > 0 ? stack->frames[depth - 1]->id : stack->root_parent;
+    write_mark(thread, {span, now_ticks(), stack->undecided_of(span)}, kPauseName, value, false, attrs);
+    if (depth < stack->depth)
+        stack->frames[depth]->parent_was_used = true;
+    else if (depth > 0)
+        stack->frames[depth - 1]->used_as_parent = true;
 }
 
-inline void Recorder::write_mark(ThreadState* thread, uint64_t span, uint64_t ticks, uint32_t name, const Scalar& value,
-                                 bool is_summary, AttrBytes attrs, Undecided* undecided) {
+void Recorder::mark_at(const MarkPlace& place, uint32_t name, const Scalar& value, bool is_summary, AttrBytes attrs) {
+    write_mark(here(), place, name, value, is_summary, attrs);
+}
+
+MarkPlace Recorder::place_of(uint64_t span) {
+    Stack* stack = stack_here();
+    return {span, now_ticks(), stack == nullptr ? nullptr : stack->undecided_of(span)};
+}
+
+inline void Recorder::write_mark(ThreadState* thread, const MarkPlace& place, uint32_t name, const Scalar& value,
+                                 bool is_summary, AttrBytes attrs) {
     uint32_t text_bytes = value.type == ValueType::kText ? padded(static_cast<uint32_t>(value.text.size())) : 0;
     uint32_t cells = cells_for(sizeof(MarkRecord) + text_bytes + attrs.size);
-    char* at = room_for(thread, cells, undecided);
+    char* at = room_for(thread, cells, place.undecided);
     if (at == nullptr) {
         if (value.type == ValueType::kDeferred) deferred_.forget(value.bits);
         return;
@@ -509,15 +566,15 @@ inline void Recorder::write_mark(ThreadState* thread, uint64_t span, uint64_t ti
     auto* record = reinterpret_cast<MarkRecord*>(at);
     uint8_t flags = is_summary ? kSummary : 0;
     record->header = {RecordKind::kMark, flags, static_cast<uint16_t>(cells), name};
-    record->span = span;
-    record->ticks = ticks;
+    record->span = place.span;
+    record->ticks = place.ticks;
     record->value = value.bits;
     record->attr_bytes = attrs.size;
     record->type = value.type;
     at += sizeof *record;
     if (text_bytes != 0) std::memcpy(at, value.text.data(), value.text.size());
     if (attrs.size != 0) std::memcpy(at + text_bytes, attrs.data, attrs.size);
-    if (!is_open(undecided)) thread->ring.commit(cells);
+    if (!is_open(place.undecided)) thread->ring.commit(cells);
 }
 
 PyObject* Recorder::stack_variable(Registration registration) { return g_stack_variables[registration.slot]; }
@@ -533,15 +590,34 @@ void Recorder::set_epoch_end(PyObject* function) {
     Py_XDECREF(before);
 }
 
+void Recorder::set_meter(PyObject* meter) {
+    PyObject* before = std::exchange(meter_, Py_XNewRef(meter));
+    Py_XDECREF(before);
+}
+
+bool Recorder::is_measured(uint32_t name) { return name - kEpochName - 1 < std::size(kMeasured); }
+
+// Where a device does the work, its memory is what counts, and that of the process says nothing.
+std::optional<uint64_t> Recorder::memory_peak(uint64_t ticks, const Measures& measures) {
+    if (meter_ != nullptr || measures.memory_peak_bytes) return measures.memory_peak_bytes;
+    return resident_peak_.bytes(ticks);
+}
+
 uint64_t Recorder::cpu_clock(ThreadState* thread, uint64_t ticks) {
-    // A system call of some 200 ns, so at most every tenth of a millisecond; scopes shorter than that share a reading.
-    if (ticks - thread->cpu_read_at > g_ticks_per_ms / 10) [[unlikely]]
+    if (ticks - thread->cpu_read_at > thread->cpu_read_every) [[unlikely]]
         read_cpu_clock(thread, ticks);
     return thread->cpu_ns;
 }
 
+// A system call: 200 ns in a row, but some microseconds in a program whose own work keeps the caches busy. So each
+// reading is timed, and the next waits until this one is half a percent of the time in between. Of two timings the
+// lesser counts, as one may hold a moment in which another process ran.
 void Recorder::read_cpu_clock(ThreadState* thread, uint64_t ticks) {
+    uint64_t before = now_ticks();
     thread->cpu_ns = read_clock_ns(CLOCK_THREAD_CPUTIME_ID);
+    uint64_t took = now_ticks() - before;
+    uint64_t usual = std::min(took, std::exchange(thread->cpu_read_took, took));
+    thread->cpu_read_every = std::clamp(200 * usual, g_ticks_per_ms / 10, g_ticks_per_ms);
     thread->cpu_read_at = ticks;
 }
 
@@ -581,6 +657,7 @@ void Recorder::close_session(const std::string& ended, std::optional<double> tim
     stacks_.clear();
     deferred_.give_up();
     set_epoch_end(nullptr);
+    set_meter(nullptr);
     note_ending(ended);
     journal_->header().ending.ticks.store(now_ticks(), std::memory_order_release);
     without_gil([&] { seal_the_end(timeout_s); });

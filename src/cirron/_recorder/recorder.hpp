@@ -22,6 +22,7 @@
 #include "names.hpp"
 #include "registry.hpp"
 #include "request_ids.hpp"
+#include "resident_peak.hpp"
 #include "ring.hpp"
 #include "stack.hpp"
 
@@ -40,9 +41,12 @@ struct ThreadState {
     Stack* stack = nullptr;
     uint64_t context_version = 0;
     uint64_t interpreter_thread = 0;
-    // The thread's CPU clock, read at most every kCpuClockEvery_ns: it is a system call.
-    uint64_t cpu_read_at = 0;
+    // The thread's CPU clock as it was read last, what that took, and how long the reading serves; all but cpu_ns in
+    // ticks.
     uint64_t cpu_ns = 0;
+    uint64_t cpu_read_at = 0;
+    uint64_t cpu_read_took = 0;
+    uint64_t cpu_read_every = 0;
     bool warned_too_deep = false;
     uint64_t spans_dropped_before = 0;  // by earlier threads that wrote to this ring
     uint64_t marks_dropped_before = 0;
@@ -69,6 +73,21 @@ struct Opening {
     AttrBytes attrs{nullptr, 0};
 };
 
+constexpr uint32_t kEpochName = 1;  // the first one that a recorder reserves
+
+// What was measured of a scope besides its time.
+struct Measures {
+    std::optional<uint64_t> memory_peak_bytes;
+    GpuTimeKey gpu_time = 0;  // 0: no device will tell
+};
+
+// Of which scope a mark is, and when; `undecided` is where that scope's records are for now, or null.
+struct MarkPlace {
+    uint64_t span;
+    uint64_t ticks;
+    Undecided* undecided;
+};
+
 class Recorder {
   public:
     // Throws SystemError, std::bad_alloc, or std::length_error when kMaxRecorders are alive.
@@ -82,7 +101,7 @@ class Recorder {
     // Null when memory is out.
     Frame* open(const Opening& opening, uint64_t ticks);
     // `error` is the type of the exception that leaves the scope, or null.
-    void close(Frame* frame, uint64_t ticks, PyObject* error = nullptr);
+    void close(Frame* frame, uint64_t ticks, PyObject* error = nullptr, const Measures& measures = {});
     // Closes the scope of a loop's item and opens the same one for the next, at the same place. False when it is not
     // the innermost here: nothing has happened then.
     bool close_and_reopen(Frame* frame, uint64_t ticks, int64_t index);
@@ -92,9 +111,10 @@ class Recorder {
     // As if it had never been opened.
     void cancel(Frame* frame);
     void mark(uint32_t name, const Scalar& value, bool is_summary, AttrBytes attrs);
-    // A mark of a scope that need not be the innermost one.
-    void mark_in(const Frame* frame, uint64_t ticks, uint32_t name, const Scalar& value, bool is_summary,
-                 AttrBytes attrs, Undecided* undecided);
+    // The same on another scope than the innermost one, be it open or not.
+    void mark_at(const MarkPlace& place, uint32_t name, const Scalar& value, bool is_summary, AttrBytes attrs);
+    // Of a mark that is made now in a scope of the calling thread or task.
+    MarkPlace place_of(uint64_t span);
     // Puts a whole record into the ring of the calling thread.
     void append(const char* record, uint32_t cells);
     void rename(Frame* frame, PyObject* name) { frame->name = names_->number_of(name); }
@@ -102,8 +122,8 @@ class Recorder {
     // One more attribute for an open scope, if its frame has room.
     void add_attr(Frame* frame, PyObject* key, const Scalar& value);
     uint32_t depth();
-    // Of `count` names, the one that the innermost scope here has that has one of them; null when none does. Borrowed.
-    PyObject* innermost(PyObject* const* names, Py_ssize_t count);
+    // The name of the innermost scope here that has one of these; 0 when none does.
+    uint32_t innermost(const NameSet& names);
     // The innermost scope here, else the session. Null when memory is out.
     std::optional<uint64_t> innermost_id();
     // The time now, as it is written in records.
@@ -120,8 +140,15 @@ class Recorder {
     RequestIds& request_ids() { return request_ids_; }
     // Of a request and all that is in its tree, as its share was not drawn.
     void count_left_out() { ++requests_left_out_; }
+    // What measures the scopes of training on a device; null: there is none. Borrowed. Needs the GIL.
+    PyObject* meter() const { return meter_; }
+    void set_meter(PyObject* meter);
+    // Whether it is of a scope of training, of which more is measured than its time.
+    static bool is_measured(uint32_t name);
     // Time that was spent within a scope on recording.
     void add_overhead(Frame* frame, uint64_t ticks) { frame->overhead_ns += ticks_to_ns(ticks); }
+    // The same for the innermost scope here.
+    void add_overhead_ns(uint64_t ns);
 
     // ---- life ----
 
@@ -210,12 +237,16 @@ class Recorder {
     void count_too_deep(ThreadState* state);
     uint64_t cpu_clock(ThreadState* state, uint64_t ticks);
     void read_cpu_clock(ThreadState* state, uint64_t ticks);
+    void write_mark(ThreadState* state, const MarkPlace& place, uint32_t name, const Scalar& value, bool is_summary,
+                    AttrBytes attrs);
+    void mark_pause(ThreadState* state, const Scalar& value, AttrBytes attrs);
     char* room_for(ThreadState* state, uint32_t cells, Undecided* undecided);
-    void write_mark(ThreadState* state, uint64_t span, uint64_t ticks, uint32_t name, const Scalar& value,
-                    bool is_summary, AttrBytes attrs, Undecided* undecided);
     void leave_stack(Frame* frame);
-    void write_span(ThreadState* state, Frame* frame, uint64_t ticks, AttrBytes attrs, Undecided* undecided);
-    void write_failed_span(ThreadState* state, Frame* frame, uint64_t ticks, PyObject* error, Undecided* undecided);
+    void write_span(ThreadState* state, Frame* frame, uint64_t ticks, AttrBytes attrs, const Measures& measures,
+                    Undecided* undecided);
+    void write_failed_span(ThreadState* state, Frame* frame, uint64_t ticks, PyObject* error, const Measures& measures,
+                           Undecided* undecided);
+    std::optional<uint64_t> memory_peak(uint64_t ticks, const Measures& measures);
     void populate_rings();
     void note_ending(const std::string& ended);
     void seal_the_end(std::optional<double> timeout_s);
@@ -238,6 +269,8 @@ class Recorder {
     uint64_t scope_overhead_ns_ = 0;
     uint64_t mark_overhead_ns_ = 0;
     PyObject* epoch_end_ = nullptr;  // owned
+    PyObject* meter_ = nullptr;      // owned
+    ResidentPeak resident_peak_;
     RequestIds request_ids_{random_bits(), random_bits()};
     uint64_t requests_left_out_ = 0;  // guarded by the GIL
 

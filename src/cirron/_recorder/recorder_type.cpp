@@ -1,6 +1,8 @@
 // The Python type Recorder; see native.pyi for what each method promises.
 #define PY_SSIZE_T_CLEAN
 #include <algorithm>
+#include <charconv>
+#include <cstring>
 
 #include "errors.hpp"
 #include "python.hpp"
@@ -77,6 +79,39 @@ PyObject* recorder_scope(PyObject* self, PyObject* const* args, Py_ssize_t count
 
 PyObject* recorder_mark(PyObject* self, PyObject* const* args, Py_ssize_t count, PyObject* keywords) {
     return make_mark(as_object(self), args, count, keywords);
+}
+
+// Of an id of this recorder, the half of its own; nullopt for any other text.
+std::optional<uint64_t> low_half(Recorder* recorder, const char* hex, Py_ssize_t size) {
+    std::string prefix = hex_id(recorder->journal().header().session.id_prefix, 0).substr(0, 16);
+    uint64_t id = 0;
+    if (size != 32 || std::memcmp(hex, prefix.data(), 16) != 0) return std::nullopt;
+    auto [end, error] = std::from_chars(hex + 16, hex + 32, id, 16);
+    return error == std::errc() && end == hex + 32 ? std::optional(id) : std::nullopt;
+}
+
+PyObject* recorder_mark_at(PyObject* self, PyObject* args) {
+    const char* hex;
+    Py_ssize_t size;
+    PyObject* name;
+    PyObject* given;
+    int is_summary;
+    if (!PyArg_ParseTuple(args, "s#UOp:mark_at", &hex, &size, &name, &given, &is_summary)) return nullptr;
+    Recorder* recorder = target(as_object(self));
+    if (recorder == nullptr) Py_RETURN_NONE;
+    std::optional<uint64_t> span = low_half(recorder, hex, size);
+    Scalar value;
+    if (!span || !read_scalar(given, value)) {
+        PyErr_SetString(PyExc_ValueError, "mark_at() takes the id of a scope of this session, and a number or text");
+        return nullptr;
+    }
+    uint32_t number = 0;  // of a name for which there is room
+    guarded(recorder, "mark", [&] {
+        number = recorder->names().number_of(name);
+        if (number != 0) recorder->mark_at(recorder->place_of(*span), number, value, is_summary != 0, {nullptr, 0});
+    });
+    if (number == 0) recorder->count_lost_mark();
+    Py_RETURN_NONE;
 }
 
 PyObject* recorder_epochs(PyObject* self, PyObject* iterable) { return make_loop(as_object(self), iterable, true); }
@@ -270,14 +305,33 @@ PyObject* recorder_add_snapshots(PyObject* self, PyObject* records) {
     });
 }
 
-PyObject* recorder_set_epoch_end(PyObject* self, PyObject* function) {
+// Has the recorder keep a function, or none. Null with an exception set when it is neither.
+PyObject* keep_function(PyObject* self, PyObject* function, void (Recorder::*keep)(PyObject*)) {
     if (function != Py_None && PyCallable_Check(function) == 0) {
         PyErr_Format(PyExc_TypeError, "expected a callable or None, not %s", Py_TYPE(function)->tp_name);
         return nullptr;
     }
     Recorder* recorder = target(as_object(self));
-    if (recorder != nullptr) recorder->set_epoch_end(function == Py_None ? nullptr : function);
+    if (recorder != nullptr) (recorder->*keep)(function == Py_None ? nullptr : function);
     Py_RETURN_NONE;
+}
+
+PyObject* recorder_set_epoch_end(PyObject* self, PyObject* function) {
+    return keep_function(self, function, &Recorder::set_epoch_end);
+}
+
+PyObject* recorder_set_meter(PyObject* self, PyObject* meter) {
+    return keep_function(self, meter, &Recorder::set_meter);
+}
+
+PyObject* recorder_add_overhead(PyObject* self, PyObject* ns) {
+    uint64_t spent_ns = PyLong_AsUnsignedLongLong(ns);
+    if (PyErr_Occurred()) return nullptr;
+    return translated([&]() -> PyObject* {
+        Recorder* recorder = target(as_object(self));
+        if (recorder != nullptr) recorder->add_overhead_ns(spent_ns);
+        Py_RETURN_NONE;
+    });
 }
 
 PyObject* recorder_open_spans(PyObject* self, PyObject*) {
@@ -374,6 +428,7 @@ constexpr int kFast = METH_FASTCALL | METH_KEYWORDS;
 PyMethodDef g_methods[] = {
     {"scope", method(recorder_scope), kFast, nullptr},
     {"mark", method(recorder_mark), kFast, nullptr},
+    {"mark_at", recorder_mark_at, METH_VARARGS, nullptr},
     {"epochs", recorder_epochs, METH_O, nullptr},
     {"batches", recorder_batches, METH_O, nullptr},
     {"innermost", recorder_innermost, METH_O, nullptr},
@@ -390,6 +445,8 @@ PyMethodDef g_methods[] = {
     {"here", recorder_here, METH_NOARGS, nullptr},
     {"add_snapshots", recorder_add_snapshots, METH_O, nullptr},
     {"set_epoch_end", recorder_set_epoch_end, METH_O, nullptr},
+    {"add_overhead", recorder_add_overhead, METH_O, nullptr},
+    {"set_meter", recorder_set_meter, METH_O, nullptr},
     {"open_spans", recorder_open_spans, METH_NOARGS, nullptr},
     {"counters", recorder_counters, METH_NOARGS, nullptr},
     {"count_spool_drops", method(recorder_count_spool_drops), METH_VARARGS | METH_KEYWORDS, nullptr},
@@ -420,23 +477,22 @@ PyTypeObject g_recorder_type = [] {
     return type;
 }();
 
-bool is_tuple_of_names(PyObject* names) {
-    auto is_name = [](PyObject* name) { return PyUnicode_Check(name); };
-    bool is_tuple = PyTuple_Check(names);
-    PyObject* const* items = is_tuple ? reinterpret_cast<PyTupleObject*>(names)->ob_item : nullptr;
-    if (is_tuple && std::all_of(items, items + PyTuple_GET_SIZE(names), is_name)) return true;
-    PyErr_Format(PyExc_TypeError, "expected a tuple of names, each a str, not %R", names);
-    return false;
+// Asks something of the set of a tuple's names. False with an exception set when it is no such tuple.
+template <typename Question>
+bool with_set(Recorder* recorder, PyObject* names, Question ask) {
+    bool is_tuple = true;
+    guarded(recorder, "innermost", [&] {
+        const NameSet* set = recorder->names().set_of(names);
+        is_tuple = set != nullptr;
+        if (is_tuple) ask(*set);
+    });
+    if (!is_tuple) PyErr_Format(PyExc_TypeError, "expected a tuple of names, each a str, not %R", names);
+    return is_tuple;
 }
 
-// Borrowed from the tuple; null when no open scope has any of the names.
-PyObject* look_for(Recorder* recorder, PyObject* names) {
-    PyObject* found = nullptr;
-    PyObject* const* items = reinterpret_cast<PyTupleObject*>(names)->ob_item;
-    if (recorder != nullptr) {
-        guarded(recorder, "innermost", [&] { found = recorder->innermost(items, PyTuple_GET_SIZE(names)); });
-    }
-    return found;
+// The name of the innermost scope that has one of these, 0 when none has. False as above.
+bool look_for(Recorder* recorder, PyObject* names, uint32_t& found) {
+    return with_set(recorder, names, [&](const NameSet& set) { found = recorder->innermost(set); });
 }
 
 // Keeps the recorder behind the default alive; g_default_recorder may be reset by a close or a fork before it is.
@@ -445,9 +501,15 @@ PyObject* g_default_object = nullptr;
 }  // namespace
 
 PyObject* find_innermost(RecorderObject* bound, PyObject* names) {
-    if (!is_tuple_of_names(names)) return nullptr;
-    PyObject* found = look_for(target(bound), names);
-    return Py_NewRef(found == nullptr ? Py_None : found);
+    Recorder* recorder = target(bound);
+    uint32_t found = 0;
+    if (recorder == nullptr) Py_RETURN_NONE;
+    if (!look_for(recorder, names, found)) return nullptr;
+    for (Py_ssize_t i = 0; found != 0 && i < PyTuple_GET_SIZE(names); ++i) {
+        PyObject* name = PyTuple_GET_ITEM(names, i);
+        if (recorder->names().number_of(name) == found) return Py_NewRef(name);
+    }
+    Py_RETURN_NONE;
 }
 
 PyObject* make_scope_unless(RecorderObject* bound, PyObject* const* args, Py_ssize_t count) {
@@ -455,19 +517,19 @@ PyObject* make_scope_unless(RecorderObject* bound, PyObject* const* args, Py_ssi
         PyErr_Format(PyExc_TypeError, "expected name, unless, names and perhaps index; got %zd arguments", count);
         return nullptr;
     }
-    PyObject *unless = args[1], *names = args[2];
-    if (!is_tuple_of_names(unless) || !is_tuple_of_names(names)) return nullptr;
     Recorder* recorder;
+    uint32_t found = 0;
     if (!find_target(bound, recorder)) return nullptr;
     if (recorder == nullptr) Py_RETURN_NONE;
-    PyObject* found = look_for(recorder, names);
-    for (Py_ssize_t i = 0; found != nullptr && i < PyTuple_GET_SIZE(unless); ++i) {
-        if (PyUnicode_Compare(PyTuple_GET_ITEM(unless, i), found) == 0) Py_RETURN_NONE;
-    }
+    bool is_one = false;
+    if (!look_for(recorder, args[2], found)) return nullptr;
+    if (!with_set(recorder, args[1], [&](const NameSet& unless) { is_one = unless.contains(found); })) return nullptr;
+    if (is_one) Py_RETURN_NONE;
     PyObject* const given[] = {args[0], count == 4 ? args[3] : Py_None};
     PyObject* scope = make_scope(bound, given, count == 4 ? 2 : 1, nullptr);
-    bool is_epoch = PyUnicode_Check(args[0]) && PyUnicode_CompareWithASCIIString(args[0], "epoch") == 0;
-    if (scope != nullptr && is_epoch) make_epoch(scope);
+    if (scope == nullptr) return nullptr;
+    bool is_epoch = PyUnicode_Check(args[0]) && recorder->names().number_of(args[0]) == kEpochName;
+    if (is_epoch) make_epoch(scope);
     return scope;
 }
 

@@ -283,7 +283,7 @@ void add_attrs(AttrWriter& attrs, PyObject* dict) {
     uint32_t number = recorder->names().number_of(name);
     if (number == 0) attrs.add_key_text(name);
     add_attrs(attrs, PyTuple_GET_ITEM(mark, 2));
-    recorder->mark_in(request->open.frame, ticks, number, value, true, attrs.bytes(), request->undecided);
+    recorder->mark_at({request->id, ticks, request->undecided}, number, value, true, attrs.bytes());
 }
 
 // ---- ending -------------------------------------------------------------------------------------------------------
@@ -336,7 +336,7 @@ void add_sampling(AttrWriter& attrs, const Request* request) {
 void write_down(Request* request, Recorder* recorder, uint64_t ticks, const RequestEnd& end, PyObject* facts) {
     guarded(recorder, "request end", [&] {
         drop_frames_above(request->open.frame);
-        PyObject* marks = facts == nullptr ? nullptr : PyTuple_GET_ITEM(facts, 0);
+        PyObject* marks = facts == nullptr || request->open.frame->is_ghost ? nullptr : PyTuple_GET_ITEM(facts, 0);
         for (Py_ssize_t i = 0; marks != nullptr && i < PyList_GET_SIZE(marks); ++i) {
             write_mark(request, recorder, ticks, PyList_GET_ITEM(marks, i));
         }

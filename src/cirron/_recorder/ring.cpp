@@ -38,8 +38,7 @@ void RingWriter::drop_oldest_until_free(uint64_t cells) {
     while (head_ + cells - oldest > ring_->capacity) {
         RecordHeader record;
         std::memcpy(&record, ring_->at(oldest), sizeof record);
-        MarkRecord mark{};
-        if (record.kind == RecordKind::kMark) std::memcpy(&mark, ring_->at(oldest), sizeof mark);
+        std::optional<uint64_t> key = deferred_key(ring_->at(oldest));
         // Counted first: a kill in between may then count one too many, and never loses one uncounted.
         count(record.kind, 1);
         // The drain moves `read` too, when it has copied a stretch: whoever is first owns the record.
@@ -48,7 +47,7 @@ void RingWriter::drop_oldest_until_free(uint64_t cells) {
             continue;
         }
         oldest += record.cells;
-        if (mark.type == ValueType::kDeferred) recorder_->deferred().forget(mark.value);
+        if (key) recorder_->deferred().forget(*key);
     }
 }
 

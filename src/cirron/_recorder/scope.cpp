@@ -55,6 +55,13 @@ void open_frame(Scope* self, Recorder* recorder, const Opening& opening) {
     self->open = {frame, recorder->registration()};
 }
 
+// False with an exception set when it has to be passed on.
+bool measure(Scope* self, Recorder* recorder) {
+    OpenFrame& open = self->open;
+    if (open.recorder() != recorder || open.reading != nullptr || open.frame->is_ghost) return true;
+    return !Recorder::is_measured(open.frame->name) || begin_reading(recorder, open);
+}
+
 // A function of its own for the room that the attributes take on the stack.
 [[gnu::noinline]] void open_with_attrs(Scope* self, Recorder* recorder, Opening& opening) {
     AttrWriter attrs(recorder->names());
@@ -84,6 +91,7 @@ PyObject* enter(Scope* self) {
             }
         });
         if (!opened) recorder->count_lost_span();
+        if (recorder->meter() != nullptr && !measure(self, recorder)) return nullptr;
     }
     return Py_NewRef(reinterpret_cast<PyObject*>(self));
 }
@@ -109,13 +117,18 @@ OpenFrame take_frame_to_close(Scope* self) {
     return std::exchange(self->open, {});
 }
 
-void leave(Scope* self, PyObject* error) {
+// False with an exception set when it has to be passed on; the scope is closed all the same.
+bool leave(Scope* self, PyObject* error) {
     OpenFrame open = take_frame_to_close(self);
+    Measures measures;
+    bool goes_on = end_reading(open, measures);
     Recorder* recorder = open.recorder();
-    if (recorder == nullptr) return;
+    if (recorder == nullptr) return goes_on;
     // A generator that is closed early has not failed.
     bool failed = error != Py_None && error != PyExc_GeneratorExit && PyType_Check(error);
-    guarded(recorder, "scope exit", [&] { recorder->close(open.frame, now_ticks(), failed ? error : nullptr); });
+    guarded(recorder, "scope exit",
+            [&] { recorder->close(open.frame, now_ticks(), failed ? error : nullptr, measures); });
+    return goes_on;
 }
 
 PyObject* decorate(PyObject* self, PyObject* function) {
@@ -133,7 +146,7 @@ PyObject* scope_call(PyObject* self, PyObject* const* args, size_t flags, PyObje
     if (keywords == nullptr || PyTuple_GET_SIZE(keywords) == 0) {
         if (count == 0) return enter(as_scope(self));
         if (count == 3) {
-            leave(as_scope(self), args[0]);
+            if (!leave(as_scope(self), args[0])) return nullptr;
             Py_RETURN_NONE;
         }
         if (count == 1) return decorate(self, args[0]);
@@ -159,7 +172,7 @@ Scope* allocate() {
     self->has_index = false;
     self->is_epoch = false;
     self->needs_values = false;
-    self->open.frame = nullptr;
+    self->open = {};
     self->earlier = nullptr;
     self->keys = nullptr;
     return self;
@@ -169,7 +182,9 @@ Scope* allocate() {
 void abandon(Scope* self) {
     ErrorAside aside;
     PyObject* error = aside.type() == nullptr ? Py_None : aside.type();
-    while (self->open.frame != nullptr) leave(self, error);
+    while (self->open.frame != nullptr) {
+        if (!leave(self, error)) PyErr_WriteUnraisable(nullptr);
+    }
 }
 
 // ---- what the hooks ask of a scope that they have entered once ----------------------------------------------------
@@ -179,8 +194,12 @@ PyObject* scope_cancel(PyObject* object, PyObject*) {
     Recorder* recorder = self->open.recorder();
     if (recorder == nullptr) Py_RETURN_TRUE;
     if (self->open.frame->used_as_parent) Py_RETURN_FALSE;
-    Frame* frame = std::exchange(self->open, {}).frame;
-    guarded(recorder, "scope cancel", [&] { recorder->cancel(frame); });
+    OpenFrame open = std::exchange(self->open, {});
+    Measures measures;
+    bool goes_on = end_reading(open, measures);
+    if (measures.gpu_time != 0) recorder->deferred().forget(measures.gpu_time);
+    if (open.recorder() != nullptr) guarded(recorder, "scope cancel", [&] { recorder->cancel(open.frame); });
+    if (!goes_on) return nullptr;
     Py_RETURN_TRUE;
 }
 
@@ -191,6 +210,19 @@ PyObject* scope_rename(PyObject* object, PyObject* name) {
         guarded(recorder, "scope rename", [&] { recorder->rename(self->open.frame, name); });
     }
     Py_RETURN_NONE;
+}
+
+PyObject* scope_forget_index(PyObject* object, PyObject*) {
+    Scope* self = as_scope(object);
+    if (self->open.recorder() != nullptr) self->open.frame->flags &= static_cast<uint8_t>(~kHasIndex);
+    Py_RETURN_NONE;
+}
+
+PyObject* scope_place(PyObject* object, PyObject*) {
+    Scope* self = as_scope(object);
+    Recorder* recorder = self->open.recorder();
+    if (recorder == nullptr || self->open.frame->is_ghost) Py_RETURN_NONE;
+    return scope_and_time(recorder, self->open.frame->id);
 }
 
 void scope_dealloc(PyObject* object) {
@@ -340,7 +372,9 @@ PyTypeObject g_with_method_type = [] {
 PyMethodDef g_scope_methods[] = {
     {"_again", scope_again, METH_NOARGS, nullptr},
     {"_cancel", scope_cancel, METH_NOARGS, nullptr},
+    {"_place", scope_place, METH_NOARGS, nullptr},
     {"_rename", scope_rename, METH_O, nullptr},
+    {"_forget_index", scope_forget_index, METH_NOARGS, nullptr},
     {nullptr, nullptr, 0, nullptr},
 };
 

@@ -52,12 +52,12 @@ int Stack::innermost_request() const {
 
 bool Stack::is_within_request() const { return innermost_request() >= 0 || under_way(request) != nullptr; }
 
-bool Stack::is_in_request(const Frame* frame) const {
-    if (request != nullptr) return true;
-    for (uint32_t i = 0; i < depth && frames[i] != frame; ++i) {
-        if (frames[i]->is_request) return true;
+Undecided* Stack::undecided_of(uint64_t scope) const {
+    if (undecided == nullptr || request != nullptr) return undecided;
+    for (uint32_t i = 0; i < depth && !frames[i]->is_request; ++i) {
+        if (frames[i]->id == scope) return nullptr;
     }
-    return frame->is_request;
+    return undecided;
 }
 
 uint64_t Stack::parent_for_epoch() const {

@@ -47,8 +47,8 @@ struct Stack {
     int innermost_request() const;
     // Of one that is under way: a context that has outlived its request begins new ones.
     bool is_within_request() const;
-    // Whether a frame on it belongs to a request, and not to what that was called by.
-    bool is_in_request(const Frame* frame) const;
+    // Where the records of this scope go for now: not where those of a request on this stack do which it has called.
+    Undecided* undecided_of(uint64_t scope) const;
 
   private:
     void remove_below_top(Frame* frame);

@@ -39,11 +39,8 @@ void Undecided::keep(Recorder* recorder, const char* what_for) {
 void Undecided::leave_out(Recorder* recorder) {
     if (verdict_ != Verdict::kOpen) return;
     verdict_ = Verdict::kLeftOut;
-    for_each_record(records_, [&](RecordHeader header, const char* record) {
-        if (header.kind != RecordKind::kMark) return;
-        MarkRecord mark;
-        std::memcpy(&mark, record, sizeof mark);
-        if (mark.type == ValueType::kDeferred) recorder->deferred().forget(mark.value);
+    for_each_record(records_, [&](RecordHeader, const char* record) {
+        if (std::optional<uint64_t> key = deferred_key(record)) recorder->deferred().forget(*key);
     });
     records_ = {};
 }

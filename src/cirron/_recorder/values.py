@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Callable
 from typing import Any, Protocol
 
 Plain = float | int | bool | str | None
@@ -45,19 +46,23 @@ def coerce(value: Any) -> Plain | Deferred:
 
 
 def _converted(value: Any) -> Plain | Deferred:
+    convert = _array_types.get(type(value)) or _array_conversion(value)
+    if convert is not None:
+        return convert(value)
     if _is(value, "enum", "Enum"):
         return coerce(value.value)
     if _is(value, "decimal", "Decimal") or _is(value, "fractions", "Fraction"):
         return _float(value)
-    if _is(value, "numpy", "generic") or _is(value, "numpy", "ndarray"):
-        return _numpy(value)
-    if _is(value, "torch", "Tensor"):
-        return _torch(value)
-    if _is(value, "jax", "Array"):
-        return _item(value, value.size) if value.is_ready() else JaxValue(value)
-    if _is(value, "tensorflow", "Tensor") or _is(value, "tensorflow", "Variable"):
-        return _tensorflow(value)
     return _scalar(value)
+
+
+def _array_conversion(value: Any) -> Callable[[Any], Plain | Deferred] | None:
+    """What converts the values of an array library, remembered by their type: asking each library takes longer."""
+    for module, names, convert in _ARRAYS:
+        if any(_is(value, module, name) for name in names):
+            _array_types[type(value)] = convert
+            return convert
+    return None
 
 
 def _is(value: Any, module: str, name: str) -> bool:
@@ -111,9 +116,14 @@ def _torch(tensor: Any) -> Plain | Deferred:
     return HeldTorchValue(tensor)
 
 
+def _jax(array: Any) -> Plain | Deferred:
+    return _item(array, array.size) if array.is_ready() else JaxValue(array)
+
+
 def _tensorflow(tensor: Any) -> Plain | Deferred:
     if "CPU" in tensor.device:
-        return coerce(tensor.numpy())
+        array = tensor.numpy()
+        return _item(array, array.size)
     return HeldTensorFlowValue(tensor)
 
 
@@ -185,3 +195,12 @@ class HeldTensorFlowValue:
     def get(self) -> Plain:
         """The value, after the device's queue."""
         return _item(self._tensor.numpy(), 1)
+
+
+_ARRAYS: tuple[tuple[str, tuple[str, ...], Callable[[Any], Plain | Deferred]], ...] = (
+    ("numpy", ("generic", "ndarray"), _numpy),
+    ("torch", ("Tensor",), _torch),
+    ("jax", ("Array",), _jax),
+    ("tensorflow", ("Tensor", "Variable"), _tensorflow),
+)
+_array_types: dict[type, Callable[[Any], Plain | Deferred]] = {}

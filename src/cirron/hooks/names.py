@@ -5,6 +5,7 @@ from __future__ import annotations
 EPOCH = "epoch"
 EVALUATION = "evaluation"
 PREDICTION = "prediction"
+PEEK = "peek"  # one batch and nothing done with it, as when a program wants to know its shape
 STEP = "step"
 BATCH = "batch"  # what `ci.batches` opens in the place of a step
 DATA_LOAD = "data_load"

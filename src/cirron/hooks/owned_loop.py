@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import threading
+from typing import TYPE_CHECKING, Any
 
 from cirron.hooks.names import CANONICAL, EPOCH, EVALUATION, NO_STEP_IN, STEP, UNITS
 
@@ -34,19 +35,33 @@ class OwnedLoop:
         self._step: AnyScope | None = None
 
     def begin_epoch(self, index: int) -> None:
-        """Open an epoch, but within a loop that somebody else has opened: then the steps belong to that."""
-        self._begin(EPOCH, index)
+        """Open an epoch, but within a loop that the user has opened: then the steps belong to that.
 
-    def begin_evaluation(self, name: str = EVALUATION) -> None:
+        Where a framework has opened one, it is a callback of it that trains: this epoch stands beside that.
+        """
+        self._is_epoch = True
+        unless = () if _here.is_in_epoch() else UNITS
+        self._unit = self._target.scope_unless(EPOCH, unless, CANONICAL, index)
+        if self._unit is not None:
+            self._unit.__enter__()
+            _here.epochs.append(self._unit)
+
+    def begin_evaluation(self, name: str = EVALUATION, **attrs: Any) -> None:
         """Open an evaluation, or another unit without gradients, wherever the program is."""
-        self._begin(name, None)
+        self._is_epoch = False
+        self._unit = self._target.scope(name, **attrs)
+        self._unit.__enter__()
 
     def next_step(self, index: int) -> None:
         """End the step before, and begin the one with this index."""
-        self._leave_step(None)
+        self.end_step()
         self._step = self._target.scope_unless(STEP, NO_STEP_IN, CANONICAL, index)
         if self._step is not None:
             self._step.__enter__()
+
+    def end_step(self) -> None:
+        """The step that is open is over; the wait for the next batch does not begin yet."""
+        self._leave_step(None)
 
     def end_steps(self) -> None:
         """No batch will come for the step that is open: it is as if it had never been.
@@ -62,20 +77,21 @@ class OwnedLoop:
         """The unit is over, and has gone well."""
         self.end_steps()
         if self._is_epoch and self._unit is not None:
-            self._target.end_epoch()
+            self._target.end_epoch(self._unit)
         self._leave_unit(None)
 
-    def fail(self, error: BaseException) -> None:
-        """An exception ends all that is open."""
+    def forget(self) -> None:
+        """There was nothing to do: the epoch is as if it had not begun, or `epoch.end`, as steps are `step.end`."""
+        self.end_steps()
+        if self._unit is not None and not self._unit._cancel():
+            self._unit._rename(f"{EPOCH}.end")
+            self._unit.__exit__(None, None, None)
+        self._unit = None
+
+    def fail(self, error: BaseException | None) -> None:
+        """Something ends all that is open; None where nobody knows what."""
         self._leave_step(error)
         self._leave_unit(error)
-
-    def _begin(self, name: str, index: int | None) -> None:
-        self._is_epoch = name == EPOCH
-        unless = UNITS if self._is_epoch else ()
-        self._unit = self._target.scope_unless(name, unless, CANONICAL, index)
-        if self._unit is not None:
-            self._unit.__enter__()
 
     def _leave_step(self, error: BaseException | None) -> None:
         step, self._step = self._step, None
@@ -86,3 +102,18 @@ class OwnedLoop:
         unit, self._unit = self._unit, None
         if unit is not None:
             unit.__exit__(type(error) if error is not None else None, error, None)
+
+
+class _Here(threading.local):
+    """The epochs that frameworks have opened in the calling thread."""
+
+    def __init__(self) -> None:
+        self.epochs: list[AnyScope] = []
+
+    def is_in_epoch(self) -> bool:
+        """Others may have ended some, when a session was over."""
+        self.epochs = [each for each in self.epochs if each._place() is not None]
+        return bool(self.epochs)
+
+
+_here = _Here()

@@ -14,6 +14,7 @@ from functools import partial
 from importlib import import_module
 from typing import Any, NamedTuple, Protocol, cast
 
+from cirron.hooks.garbage import GarbagePauses
 from cirron.hooks.import_hook import ImportHook
 from cirron.hooks.target import Target
 
@@ -34,8 +35,14 @@ class _Hookable(NamedTuple):
 
 # In the order in which frameworks claim epochs and steps.
 _HOOKABLES = (
+    _Hookable("transformers", "transformers.trainer", "cirron.hooks.transformers"),
     _Hookable("transformers", "transformers.generation.utils", "cirron.serving.generation"),
+    _Hookable("accelerate", "accelerate.data_loader", "cirron.hooks.accelerate"),
+    _Hookable("lightning", "lightning.pytorch.trainer.trainer", "cirron.hooks.lightning.lightning"),
+    _Hookable("lightning", "pytorch_lightning.trainer.trainer", "cirron.hooks.lightning.pytorch_lightning"),
+    _Hookable("tensorflow", "keras", "cirron.hooks.tensorflow"),
     _Hookable("torch", "torch", "cirron.hooks.torch"),
+    _Hookable("torch", "torch._dynamo", "cirron.hooks.torch.compiling"),
 )
 KNOWN = tuple(dict.fromkeys(each.framework for each in _HOOKABLES))
 
@@ -72,16 +79,18 @@ class _Claim:
 
 _claims: list[_Claim] = []
 _imports = ImportHook()
+_pauses = GarbagePauses()  # which hold up whatever is hooked
 _lock = threading.RLock()
 
 
-def _fresh_lock() -> None:
-    """In a forked child: the lock may be held by a thread that is not here."""
+def _after_fork_in_child() -> None:
+    """The lock may be held by a thread that is not here; and a collection is no reason to begin a session."""
     global _lock
     _lock = threading.RLock()
+    _pauses.record_into(None)
 
 
-os.register_at_fork(after_in_child=_fresh_lock)
+os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
 def claim(owner: object, target: Target, frameworks: Collection[str] | None) -> None:
@@ -98,6 +107,8 @@ def claim(owner: object, target: Target, frameworks: Collection[str] | None) -> 
         if _claim_of(owner) is None:
             _claims.append(_Claim(owner, target, KNOWN if frameworks is None else frameworks))
             _settle()
+        else:
+            _record_pauses()
 
 
 def release(owner: object) -> None:
@@ -121,7 +132,7 @@ def state(owner: object) -> dict[str, Any]:
         return {}
     installed = {each.framework for each in mine.installed}
     return {
-        "frameworks_installed": [name for name in KNOWN if name in installed],
+        "frameworks_installed": [name for name in KNOWN if name in installed and name not in mine.failed],
         "frameworks_failed": dict(mine.failed),
     }
 
@@ -140,6 +151,12 @@ def _settle(just_imported: _Hookable | None = None) -> None:
             _install(each, first)
         else:
             _imports.wait_for(each.module, partial(_settle_on_import, each))
+    _record_pauses()
+
+
+def _record_pauses() -> None:
+    hooked = next((mine for mine in _claims if mine.installed), None)
+    _pauses.record_into(None if hooked is None else hooked.target)
 
 
 def _settle_on_import(hookable: _Hookable) -> None:

@@ -1,80 +1,127 @@
-"""The statistics of a tensor by torch's own operations: on any device, and for types that only torch can read."""
+"""The statistics of tensors by torch's own operations, on any device that has float64.
+
+The elements of all tensors of a device are laid out in rows of one width, each row of one tensor. So how much there is
+to launch depends on how many elements there are, hardly on how many tensors. Nothing waits for the device but the end.
+"""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    import torch
     from torch import Tensor
 
     from cirron._recorder.native import Statistics
 
-_PART_ELEMENTS = 4 * 1024 * 1024
+_ROW_ELEMENTS = 1024
+_PART_ROWS = 2048  # at work at once: 16 MiB as float64, and some 80 MiB with what is computed from them
 _BUCKETS = 16
+_MOMENTS = 6
 
 
-def torch_statistics(tensor: Tensor) -> Statistics:
-    """What `array_stats` says of an array, computed where the tensor is; all of it arrives in one transfer.
+def torch_statistics(tensors: Sequence[Tensor]) -> list[Statistics]:
+    """What `array_stats` says of arrays, computed where the tensors are; all of it arrives in one transfer.
 
-    A part of the tensor at a time is held as float64, or as float32 where the device has no float64.
+    Args:
+        tensors: dense ones, all on the same device, which has float64.
     """
     import torch
 
     with torch.no_grad():
-        numbers = [float(number) for number in _numbers(tensor.reshape(-1)).cpu().tolist()]
-    finite, mean, std, least, greatest, norm = numbers[:6]
-    nonfinite = tensor.numel() - int(finite)
+        numbers = _numbers(tensors).cpu().tolist()
+    return [_statistics(tensor.numel(), row) for tensor, row in zip(tensors, numbers, strict=True)]
+
+
+def _statistics(size: int, numbers: list[float]) -> Statistics:
+    finite, *moments = numbers[:_MOMENTS]
+    nonfinite = size - int(finite)
     if finite == 0:
         return 0, nonfinite, None, None, None, None, None, None, None
-    bins, reached = numbers[6 : 7 + _BUCKETS], [finite, *numbers[7 + _BUCKETS :], 0.0]
+    edges, reached = numbers[_MOMENTS : _MOMENTS + _BUCKETS + 1], numbers[_MOMENTS + _BUCKETS + 1 :]
+    reached = [finite, *reached, 0.0]
     counts = [int(reached[i] - reached[i + 1]) for i in range(_BUCKETS)]
-    return int(finite), nonfinite, mean, std, least, greatest, norm, bins, counts
+    mean, std, least, greatest, norm = moments
+    return int(finite), nonfinite, mean, std, least, greatest, norm, edges, counts
 
 
-def _numbers(flat: Tensor) -> Tensor:
-    """Everything that is asked for, in one small tensor on the device."""
+def _numbers(tensors: Sequence[Tensor]) -> Tensor:
+    """A row for each tensor: its moments, its edges, and how many elements reach each inner edge."""
     import torch
 
-    parts = torch.split(flat, _PART_ELEMENTS) if flat.numel() > 0 else ()
-    zero = torch.zeros((), dtype=_wide(flat), device=flat.device)
-    count, total, least, greatest = zero, zero, zero + torch.inf, zero - torch.inf
-    for part in parts:
-        values, is_finite = _values(part)
-        count, total = count + is_finite.sum(), total + values.sum()
-        least = torch.minimum(least, torch.where(is_finite, values, torch.inf).amin())
-        greatest = torch.maximum(greatest, torch.where(is_finite, values, -torch.inf).amax())
-    mean, edges = total / count, _edges(least, greatest)
-    squares, reached = zero, torch.zeros_like(edges[1:-1])
-    for part in parts:
-        values, is_finite = _values(part)
-        squares = squares + torch.where(is_finite, values - mean, 0).square().sum()
-        reached = reached + torch.stack([(is_finite & (values >= edge)).sum() for edge in edges[1:-1]])
-    moments = (count, mean, (squares / count).sqrt(), least, greatest, (squares + count * mean * mean).sqrt())
-    return torch.cat([torch.stack(moments), edges, reached])
+    owners = torch.split(_owners(tensors), _PART_ROWS)  # of no rows it makes one part
+    finite, total = torch.zeros((2, len(tensors)), dtype=torch.float64, device=tensors[0].device)
+    least, greatest = torch.full_like(finite, math.inf), torch.full_like(finite, -math.inf)
+    for part, owner in zip(_parts(tensors), owners, strict=False):
+        finite.index_add_(0, owner, part.isfinite().sum(1, dtype=torch.float64))
+        total.index_add_(0, owner, part.nansum(1))
+        least.scatter_reduce_(0, owner, part.nan_to_num(math.inf).amin(1), "amin")
+        greatest.scatter_reduce_(0, owner, part.nan_to_num(-math.inf).amax(1), "amax")
+    mean, edges = total / finite, _edges(least, greatest)
+    squares, reached = torch.zeros_like(finite), torch.zeros_like(edges[:, 1:-1].T)
+    for part, owner in zip(_parts(tensors), owners, strict=False):
+        squares.index_add_(0, owner, (part - mean[owner, None]).square_().nansum(1))
+        is_reached = part >= edges[owner, 1:-1].T[:, :, None]
+        reached.index_add_(1, owner, is_reached.sum(2, dtype=torch.float64))
+    norm = (squares + finite * mean.square()).sqrt()
+    moments = torch.stack((finite, mean, (squares / finite).sqrt(), least, greatest, norm), 1)
+    return torch.cat((moments, edges, reached.T), 1)
 
 
-def _wide(tensor: Tensor) -> torch.dtype:
+def _owners(tensors: Sequence[Tensor]) -> Tensor:
+    """For each row the place of its tensor among the tensors."""
     import torch
 
-    return torch.float32 if tensor.device.type == "mps" else torch.float64
+    places = [
+        torch.full((_rows(each.numel()),), place, device="cpu", dtype=torch.int64)
+        for place, each in enumerate(tensors)
+    ]
+    return torch.cat(places).to(tensors[0].device, non_blocking=True)
 
 
-def _values(part: Tensor) -> tuple[Tensor, Tensor]:
-    """The finite elements, with zeros in place of the others, and which they are."""
+def _parts(tensors: Sequence[Tensor]) -> Iterator[Tensor]:
+    """All rows, some at a time."""
+    pieces: list[Tensor] = []
+    room = _PART_ROWS
+    for tensor in tensors:
+        left = tensor.reshape(-1)
+        while _rows(left.numel()) >= room:
+            yield _laid_out([*pieces, left[: room * _ROW_ELEMENTS]])
+            left, pieces, room = left[room * _ROW_ELEMENTS :], [], _PART_ROWS
+        pieces.append(left)
+        room -= _rows(left.numel())
+    if room < _PART_ROWS:
+        yield _laid_out(pieces)
+
+
+def _laid_out(pieces: Sequence[Tensor]) -> Tensor:
+    """Each piece in rows of its own, with NaN for what is not finite and where a row has no more elements."""
     import torch
 
-    magnitudes = part.to(torch.complex128).abs() if part.is_complex() else part
-    wide = magnitudes.to(_wide(part))
-    is_finite = wide.isfinite()
-    return torch.where(is_finite, wide, 0), is_finite
+    count = sum(_rows(piece.numel()) for piece in pieces) * _ROW_ELEMENTS
+    elements = torch.full((count,), math.nan, dtype=torch.float64, device=pieces[0].device)
+    sizes = [size for each in pieces for size in (each.numel(), -each.numel() % _ROW_ELEMENTS)]
+    places = torch.split(elements, sizes)
+    torch._foreach_copy_(places[::2], [_magnitudes(piece) for piece in pieces])
+    return elements.masked_fill_(elements.isinf(), math.nan).view(-1, _ROW_ELEMENTS)
+
+
+def _magnitudes(piece: Tensor) -> Tensor:
+    import torch
+
+    return piece.to(torch.complex128).abs() if piece.is_complex() else piece
+
+
+def _rows(size: int) -> int:
+    return math.ceil(size / _ROW_ELEMENTS)
 
 
 def _edges(least: Tensor, greatest: Tensor) -> Tensor:
-    """17 edges; equal elements get buckets around them."""
+    """17 edges for each tensor; equal elements get buckets around them."""
     import torch
 
     half = torch.where(least == greatest, torch.clamp(least.abs() * 2**-20, min=0.5), 0)
-    low, high = least - half, greatest + half
+    low, high = (least - half)[:, None], (greatest + half)[:, None]
     share = torch.arange(_BUCKETS + 1, dtype=low.dtype, device=low.device) / _BUCKETS
     return torch.minimum(low + (high - low) * share, high)

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from cirron._recorder.native import Statistics
+    from cirron.snapshots.variables import Variable
 
 _WHOLE = ("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
 READ_IN_PLACE = frozenset((*_WHOLE, "float16", "bfloat16", "float32", "float64", "complex64", "complex128"))
@@ -20,7 +21,7 @@ class Unreadable(Exception):  # noqa: N818 - a verdict, which becomes an attribu
     """The elements of a tensor are nowhere to be read; the message says why."""
 
 
-def dtype_name(tensor: Tensor) -> str:
+def dtype_name(tensor: Tensor | Variable) -> str:
     """As in a snapshot: `float32`."""
     return str(tensor.dtype).removeprefix("torch.")
 
@@ -28,12 +29,20 @@ def dtype_name(tensor: Tensor) -> str:
 def host_statistics(tensor: Tensor) -> Statistics:
     """What the elements of a dense tensor in host memory come to; other threads of Python run meanwhile.
 
-    Raises:
-        Unreadable: its memory is gone, as that of a parameter which FSDP has sharded and freed.
+    See `require_memory` first.
     """
     tensor = tensor.resolve_neg()
-    _require_memory(tensor)
     return array_stats(tensor.data_ptr(), dtype_name(tensor), tuple(tensor.shape), tensor.stride())
+
+
+def divided(found: Statistics, divisor: float) -> Statistics:
+    """What the statistics would be had each element been divided by a positive number before."""
+    if divisor == 1:
+        return found
+    finite, nonfinite, *numbers, bins, counts = found
+    mean, std, least, greatest, norm = (None if number is None else number / divisor for number in numbers)
+    edges = None if bins is None else [edge / divisor for edge in bins]
+    return finite, nonfinite, mean, std, least, greatest, norm, edges, counts
 
 
 def to_record(found: Statistics) -> Stats:
@@ -43,8 +52,12 @@ def to_record(found: Statistics) -> Stats:
     return Stats(mean=mean, std=std, min=least, max=greatest, norm=norm, histogram=histogram)
 
 
-def _require_memory(tensor: Tensor) -> None:
-    """Refuse to read beyond what there is: a tensor keeps its shape when its storage shrinks."""
+def require_memory(tensor: Tensor) -> None:
+    """Refuse to read beyond what there is: a tensor keeps its shape when its storage shrinks.
+
+    Raises:
+        Unreadable: its memory is gone, as that of a parameter which FSDP has sharded and freed.
+    """
     if tensor.numel() == 0:
         return
     reach = sum((size - 1) * stride for size, stride in zip(tensor.shape, tensor.stride(), strict=True))

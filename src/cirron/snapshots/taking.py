@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-import secrets
-from collections import Counter
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Container, Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from cirron.faults import Faults
-from cirron.snapshots.looks import look_at
-from cirron.snapshots.parameters import Parameter, parameters
+from cirron.snapshots.gradients import Gradients, State, state_of
+from cirron.snapshots.keep import ONLY_STATS, Keep
+from cirron.snapshots.looks import Look, look_at
+from cirron.snapshots.movement import Movement
+from cirron.snapshots.on_devices import OnDevices
+from cirron.snapshots.subjects import Subject, subjects
+from cirron.snapshots.summary import GRAD_NORM, UPDATE_RATIO, FirstNonfinite, global_norm
+from cirron.snapshots.value_files import ATTR_SKIPPED, GRADIENTS, TOO_SLOW, WEIGHTS, Entry, Lot
+from cirron.snapshots.variables import is_variable
 from cirron.snapshots.watched import Watched
 from cirron.spool.records import Snapshot
 
@@ -19,13 +26,13 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from cirron._recorder import Recorder
+    from cirron.snapshots.value_files import ValueFiles
+    from cirron.snapshots.variables import Variable
 
+PLACE = "snapshots"  # where faults are counted
 ATTR_FROZEN = "frozen"
-ATTR_TIED = "tied"
-ATTR_MODEL = "model"
-_ATTR_CHARACTERS = 256
 
-State = tuple[int, int]  # what changes when a tensor does
+Divisors = Callable[[], dict[int, float]]
 
 
 class Taking:
@@ -34,104 +41,163 @@ class Taking:
     What is frozen is looked at once, and again only when somebody has changed it all the same.
 
     Args:
-        watched: the models; some may come and go.
+        watched: the models that the user has named; some may come and go.
         recorder: writes the records.
         faults: takes whatever goes wrong.
+        keep: which values it copies.
+        files: writes what it copies.
+
+    Attributes:
+        found: models that hooks have come by.
+        divisors: by what gradients are to be divided at the moment, by the ids of their parameters; None for nothing.
     """
 
-    def __init__(self, watched: Watched, recorder: Recorder, faults: Faults) -> None:
+    def __init__(
+        self,
+        watched: Watched,
+        recorder: Recorder,
+        faults: Faults,
+        keep: Keep = ONLY_STATS,
+        files: ValueFiles | None = None,
+    ) -> None:
+        self.found = Watched()
+        self.divisors: Divisors | None = None
         self._watched = watched
         self._recorder = recorder
         self._faults = faults
+        self._keep = self._keep_now = keep
+        self._files = files
         self._frozen: dict[str, State] = {}
-        self._encoder = msgspec.json.Encoder()
+        self._on_devices = OnDevices()
+        self._gradients = Gradients(self._divisor, self._on_devices)
+        self._divided_by: dict[int, float] = {}
+        self._movement = Movement()
+        self._nonfinite_gradient = FirstNonfinite()
+        self._nonfinite_parameter = FirstNonfinite()
+
+    def begin(self) -> None:
+        """Remember the weights of models that are new, to tell later how far they have come."""
+        try:
+            self._movement.begin(_trained(self._subjects()))
+        except Exception as error:  # noqa: BLE001 - whatever a model does, the program goes on
+            self._faults.note(PLACE, error, "how far the weights come in this epoch will not be known")
+
+    def keep_gradients(self, only: Container[int] | None = None) -> None:
+        """Look at gradients that may be gone when the epoch ends; raises nothing but what signal handlers raise.
+
+        Args:
+            only: the ids of their parameters; None for all.
+        """
+        try:
+            self._prepare()
+            seen = self._gradients.keep(self._subjects(), only)
+            self._on_devices.fetch()
+            self._nonfinite_gradient.see(_gradients(seen), self._recorder.mark)
+        except Exception as error:  # noqa: BLE001 - as above
+            self._faults.note(PLACE, error, "the gradients of this step were not looked at")
 
     def take(self, span_id: str, ts_ns: int) -> None:
-        """Look at all there is now; raises nothing but what signal handlers raise.
+        """Look at all there is now, at the end of an epoch; raises nothing but what signal handlers raise.
 
         Args:
             span_id: the scope that the snapshots belong to.
             ts_ns: the time; both as `Recorder.here` gives them.
         """
         try:
-            records = [
-                self._encoder.encode(record) for record in self._records(dict(span_id=span_id, ts_ns=ts_ns))
-            ]
-            if records:
-                self._recorder.add_snapshots(records)
-        except Exception as error:  # noqa: BLE001 - whatever a model does, the program goes on
-            self._faults.note(
-                "snapshots", error, "the weights and gradients of this epoch were not looked at"
-            )
+            self._take(dict(span_id=span_id, ts_ns=ts_ns))
+        except Exception as error:  # noqa: BLE001 - as above
+            self._faults.note(PLACE, error, "the weights and gradients of this epoch were not looked at")
 
-    def _records(self, place: dict[str, Any]) -> Iterator[Snapshot]:
-        seen: set[int] = set()
-        names: set[str] = set()
-        for label, model in _labelled(self._watched.models()):
-            for parameter in parameters(model):
-                if id(parameter.tensor) in seen:  # two models share it
-                    continue
-                seen.add(id(parameter.tensor))
-                name = f"{label}.{parameter.name}" if parameter.name in names else parameter.name
-                names.add(name)
-                attrs = {ATTR_MODEL: label} if label is not None else {}
-                yield from self._of_parameter(parameter, name, attrs, place)
+    def _take(self, place: dict[str, Any]) -> None:
+        self._prepare()
+        there = self._subjects()
+        gradients = [(each, look) for each in there if (look := self._gradients.look(each)) is not None]
+        weights = [(each, look) for each in there if (look := self._weight(each)) is not None]
+        self._gradients.forget()
+        self._on_devices.fetch()
+        self._deliver(
+            place["span_id"],
+            [
+                *(self._entry(each.name, each, look, WEIGHTS, place) for each, look in weights),
+                *(self._entry(f"{each.name}.grad", each, look, GRADIENTS, place) for each, look in gradients),
+            ],
+        )
+        mark = partial(self._recorder.mark_at, place["span_id"])
+        self._nonfinite_gradient.see(_gradients(gradients), _as_point(mark))
+        self._nonfinite_parameter.see(((each.name, look) for each, look in weights), _as_point(mark))
+        self._summarize(mark, there, [look for _, look in gradients])
 
-    def _of_parameter(
-        self, parameter: Parameter, name: str, attrs: dict[str, Any], place: dict[str, Any]
-    ) -> Iterator[Snapshot]:
-        tensor = parameter.tensor
-        if parameter.other_names:
-            attrs = attrs | {ATTR_TIED: ", ".join(parameter.other_names)[:_ATTR_CHARACTERS]}
-        if tensor.requires_grad:
-            self._frozen.pop(name, None)
-            yield _record(name, tensor, attrs, place)
-        elif self._has_changed(name, tensor):
-            yield _record(name, tensor, attrs | {ATTR_FROZEN: True}, place)
-        gradient = tensor.grad
-        if gradient is not None:
-            yield _record(f"{name}.grad", gradient, attrs, place)
+    def _prepare(self) -> None:
+        """Find out what holds for this look: how gradients are scaled, and whether values can be kept."""
+        self._divided_by = self.divisors() if self.divisors is not None else {}
+        has_room = self._files is None or self._files.has_room()
+        self._gradients.keeping = self._keep_now = self._keep if has_room else ONLY_STATS
 
-    def _has_changed(self, name: str, tensor: Tensor) -> bool:
-        """Whether a frozen parameter is another one than when it was looked at, as far as torch can tell."""
-        state = _state(tensor)
-        if state is not None and self._frozen.get(name) == state:
-            return False
+    def _is_skipping(self) -> bool:
+        return self._keep_now != self._keep
+
+    def _subjects(self) -> list[Subject]:
+        return list(subjects([*self._watched.models(), *self.found.models()]))
+
+    def _divisor(self, parameter: Tensor | Variable) -> float:
+        return self._divided_by.get(id(parameter), 1.0)
+
+    def _weight(self, subject: Subject) -> Look | None:
+        """None for a frozen parameter that is what it was when it was looked at, as far as torch can tell."""
+        if subject.is_trained:
+            self._frozen.pop(subject.name, None)
+            return look_at(subject.tensor, self._on_devices, self._keep_now)
+        state = state_of(subject.tensor)
+        if state is not None and self._frozen.get(subject.name) == state:
+            return None
         if state is not None:
-            self._frozen[name] = state
-        return True
+            self._frozen[subject.name] = state
+        look = look_at(subject.tensor, self._on_devices, self._keep_now)
+        look.attrs[ATTR_FROZEN] = True
+        return look
+
+    def _entry(self, name: str, of: Subject, look: Look, file: str, place: dict[str, Any]) -> Entry:
+        is_skipped = look.values is None and self._is_skipping()
+        snapshot = Snapshot(
+            id=os.urandom(16).hex(),
+            tensor_name=name,
+            shape=look.shape,
+            dtype=look.dtype,
+            mode="stats",
+            stats=look.stats,
+            blob_uri=None,
+            attrs=of.attrs | look.attrs | ({ATTR_SKIPPED: TOO_SLOW} if is_skipped else {}),
+            **place,
+        )
+        return Entry(snapshot, file, look.values)
+
+    def _deliver(self, span_id: str, entries: list[Entry]) -> None:
+        if self._files is not None and self._is_skipping():
+            self._files.count_skip()
+        if self._files is not None and any(each.values is not None for each in entries):
+            self._files.offer(Lot(span_id, self._keep.mode, entries))
+        elif entries:
+            self._recorder.add_snapshots([msgspec.json.encode(each.snapshot) for each in entries])
+
+    def _summarize(
+        self, mark: Callable[[str, float, bool], None], there: list[Subject], gradients: list[Look]
+    ) -> None:
+        for name, value in (
+            (GRAD_NORM, global_norm(gradients)),
+            (UPDATE_RATIO, self._movement.ratio(_trained(there))),
+        ):
+            if value is not None:
+                mark(name, value, True)  # noqa: FBT003 - as native functions have it
 
 
-def _record(name: str, tensor: Tensor, attrs: dict[str, Any], place: dict[str, Any]) -> Snapshot:
-    look = look_at(tensor)
-    return Snapshot(
-        id=secrets.token_hex(16),
-        tensor_name=name,
-        shape=look.shape,
-        dtype=look.dtype,
-        mode="stats",
-        stats=look.stats,
-        blob_uri=None,
-        attrs=attrs | look.attrs,
-        **place,
-    )
+def _gradients(looks: Iterable[tuple[Subject, Look]]) -> Iterable[tuple[str, Look]]:
+    return ((f"{each.name}.grad", look) for each, look in looks)
 
 
-def _state(tensor: Tensor) -> State | None:
-    """None where torch cannot tell."""
-    try:
-        return tensor._version, tensor.data_ptr()
-    except Exception:  # noqa: BLE001 - inference tensors have no version, fake ones no address
-        return None
+def _trained(there: Iterable[Subject]) -> list[Tensor]:
+    """Not the variables of TensorFlow: how far these come is not told."""
+    return [each.tensor for each in there if each.is_trained and not is_variable(each.tensor)]
 
 
-def _labelled(models: list[Any]) -> Iterator[tuple[str | None, Any]]:
-    """Each model with what tells it from the others: its class, with a number where several are of one class."""
-    totals = Counter(type(model).__name__ for model in models)
-    numbers: Counter[str] = Counter()
-    for model in models:
-        label = type(model).__name__
-        if totals[label] > 1:
-            label, number = f"{label}[{numbers[label]}]", label
-            numbers[number] += 1
-        yield (label if len(models) > 1 else None), model
+def _as_point(mark: Callable[[str, float | str, bool], None]) -> Callable[[str, str], None]:
+    return lambda name, value: mark(name, value, False)  # noqa: FBT003 - as above

@@ -5,9 +5,11 @@ from __future__ import annotations
 import weakref
 from typing import Any
 
+from cirron.snapshots.parameters import is_of_keras, is_optimizer
+
 
 class Watched:
-    """Models that the program has named; each goes with its last user.
+    """Models, and optimizers for what no model has; each goes with its last user.
 
     Example:
         >>> watched = Watched()
@@ -26,12 +28,16 @@ class Watched:
         Raises:
             TypeError: it has no parameters to look at, or no weak reference can be made to it.
         """
-        if isinstance(model, type) or not callable(getattr(model, "named_parameters", None)):
+        if isinstance(model, type) or not _has_parameters(model):
             kind = f"the class {model.__name__}" if isinstance(model, type) else f"a {type(model).__name__}"
-            raise TypeError(f"{kind} has no parameters to look at: pass a torch.nn.Module")
+            raise TypeError(f"{kind} has no parameters to look at: pass a torch.nn.Module or a Keras model")
         if not any(each is model for each in self.models()):
             self._references.append(weakref.ref(model, self._references.remove))
 
     def models(self) -> list[Any]:
         """Those that are still there, in the order they were named."""
         return [model for reference in list(self._references) if (model := reference()) is not None]
+
+
+def _has_parameters(model: object) -> bool:
+    return callable(getattr(model, "named_parameters", None)) or is_optimizer(model) or is_of_keras(model)

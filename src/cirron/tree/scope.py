@@ -232,7 +232,12 @@ class Scope:
             self.start_ns = span.start_ns
         if self.attrs:
             self.attrs = _common(self.attrs, span.attrs)
-        if span.end_ns is None or span.attrs or span.gpu_ns or span.memory_peak_bytes:
+        if (
+            span.end_ns is None
+            or span.attrs
+            or span.gpu_ns
+            or (span.memory_peak_bytes or 0) > self.memory_peak_bytes
+        ):
             self._add_rest(span)
         if span.end_ns is not None:
             self._add_wall(span.start_ns, span.end_ns)

@@ -6,15 +6,15 @@ cirron.session
   epoch[0]
     step[0]
       data_load first=True
-      forward
-      backward
+      forward | torch.compile='call_module' compile_id='0/0' duration_ns=…
+      backward | torch.compile='backward' compile_id='0/0' duration_ns=…
       optimizer_step
     step[1]
       data_load
       forward
       backward
       optimizer_step
-  forward
+  forward | torch.compile='inner' compile_id='1/0' duration_ns=…
 """
 
 import torch

@@ -9,7 +9,7 @@ cirron.session
       data_load
       forward
   forward
-  epoch[2]
+  epoch[1]
     step[0]
       data_load first=True
     step[1]

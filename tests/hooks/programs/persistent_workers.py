@@ -1,15 +1,19 @@
-"""Persistent workers keep their iterator alive: after a `break` its step ends where the next loop begins.
+"""Persistent workers keep their iterator alive, but a `break` ends the loop; what comes after it is no part of it.
 
 cirron.session
   epoch[0]
     step[0]
       data_load first=True
       forward
+  forward
   evaluation
     step[0]
       data_load first=True
       forward
-  epoch[1]
+  epoch[1] error='ValueError'
+    step[0] error='ValueError'
+      data_load first=True
+  epoch[2]
     step[0]
       data_load first=True
       forward
@@ -20,6 +24,7 @@ cirron.session
 
 import torch
 from common import net, numbers
+from torch.utils.data import dataloader
 
 import cirron as ci
 
@@ -29,9 +34,17 @@ loader = torch.utils.data.DataLoader(numbers(), batch_size=4, num_workers=1, per
 for x, _ in loader:
     total = model(x).sum()
     break
+model(x)
 with torch.no_grad():
     for x, _ in torch.utils.data.DataLoader(numbers(1), batch_size=4):
         total += model(x).sum()
-for x, _ in loader:
+try:
+    for _ in loader:
+        raise ValueError
+except ValueError:
+    pass
+batches = iter(loader)
+print(isinstance(batches, dataloader._MultiProcessingDataLoaderIter), len(batches), batches is iter(batches))
+for x, _ in batches:
     total += model(x).sum()
 print(total.item())

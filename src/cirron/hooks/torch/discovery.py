@@ -8,6 +8,7 @@ whenever modules may be new: with a loader, with an optimizer, and at times when
 from __future__ import annotations
 
 import functools
+import sys
 import time
 import weakref
 from typing import TYPE_CHECKING, Any
@@ -15,20 +16,27 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.compiler import is_dynamo_compiling
 
+from cirron._recorder import Recorded
 from cirron.hooks.names import BACKWARD, CANONICAL, FORWARD
 from cirron.hooks.patches import Patches
+from cirron.hooks.torch.precision import with_precision
+from cirron.hooks.torch.recorded import unless_compiling
 
 if TYPE_CHECKING:
     from cirron._recorder.idle import AnyScope
     from cirron.hooks.target import Target
     from cirron.hooks.torch.here import Here
+    from cirron.hooks.torch.trained import Trained
+    from cirron.hooks.torch.witness import Witness
 
 LOOK_CALLS = 8  # outermost calls without a new class, after which there is nothing more to learn
 LOOK_EVERY_NS = 100_000_000  # patching makes the interpreter forget a thousand look-ups: some 0.3 ms
 NO_FORWARD_IN = (FORWARD, BACKWARD)  # in a backward pass checkpoints call modules again
 
 _Module = torch.nn.Module
-_current_graph_task = torch._C._current_graph_task_id
+current_graph_task = (
+    torch._C._current_graph_task_id
+)  # not -1 in a checkpoint, maybe in a thread of a GPU's backward
 
 
 class Discovery:
@@ -40,15 +48,17 @@ class Discovery:
         original: what `torch.nn.Module.__call__` is without us.
     """
 
-    def __init__(self, target: Target, here: Here) -> None:
+    def __init__(self, target: Target, here: Here, witness: Witness, trained: Trained) -> None:
         self.is_looking = False
         self.is_over = False
         self.original = _Module.__dict__["__call__"]
         self._target = target
-        self._scope_unless = target.scope_unless
         self._here = here
+        self._witness = witness
+        self._scope_unless = with_precision(target)
+        self._trained = trained
         self._patches = Patches()
-        self._look = _call_while_looking(self)
+        self._looks: weakref.WeakSet[Any] = weakref.WeakSet()  # what `torch.nn.Module` has got as `__call__`
         self._calls_left = 0
         self._looked_ns = 0
 
@@ -67,53 +77,82 @@ class Discovery:
         self._calls_left = LOOK_CALLS
         if not self.is_looking and not self.is_over:
             self.is_looking = True
+            self._witness.wanted_by(self)
             self._looked_ns = time.monotonic_ns()
-            if (
-                _Module.__dict__["__call__"] is not self._look
-            ):  # as it is after its time, see `scope_while_looking`
-                self.original = _Module.__dict__["__call__"]
-            _Module.__call__ = self._look  # type: ignore[method-assign]
+            self._replace_call()
+
+    def _replace_call(self) -> None:
+        """By a function of its own each time: what somebody has put on top of an earlier one calls that still."""
+        current = _Module.__dict__["__call__"]
+        if current not in self._looks:  # as it is where somebody has put it back after its time
+            look = _call_while_looking(self, current)
+            self._looks.add(look)
+            _Module.__call__ = look  # type: ignore[method-assign]
+
+    def _restore_call(self) -> None:
+        """Unless somebody has put theirs on top."""
+        current = _Module.__dict__["__call__"]
+        if current in self._looks:
+            _Module.__call__ = current.__wrapped__  # type: ignore[method-assign]
+            self._restore_call()
 
     def look_now_and_then(self) -> None:
         """As `look`, unless that was a moment ago."""
         if time.monotonic_ns() - self._looked_ns > LOOK_EVERY_NS:
             self.look()
 
-    def meet(self, module: Any) -> None:
+    def scope_while_looking(self, module: Any, args: Any) -> AnyScope | None:
+        """The scope for a call of a module; None for one within another, and for one without parameters.
+
+        None as well when somebody has put our patch back in place after its time.
+        """
+        if not self.is_looking:
+            self._stop_looking()
+            return None
+        if current_graph_task() != -1 or (_is_of_keras(type(module)) and _is_for_shapes(args)):
+            return None
+        scope = self._scope_unless(FORWARD, NO_FORWARD_IN, CANONICAL)
+        if scope is None or type(module) in self._patches:
+            return None  # the class has its own
+        self._witnessed(module)
+        return scope if type(module) in self._patches else None
+
+    def recorded(self, call: Any) -> Recorded:
+        """Of a class to be hooked, its own `__call__` in a scope; or that which it inherits, for the class itself."""
+        in_scope = Recorded(call, self._scope_unless, FORWARD, NO_FORWARD_IN, CANONICAL, current_graph_task)
+        self._witness.add(in_scope, self._witnessed)
+        return in_scope
+
+    def _witnessed(self, module: Any) -> None:
+        """Somebody wants to know of modules that are called."""
+        try:
+            is_training = torch.is_grad_enabled() and (module.training or _is_of_keras(type(module)))
+            self._here.work(is_training)
+            if self.is_looking and self._target.innermost(CANONICAL) not in NO_FORWARD_IN:
+                self._meet(module, is_training)
+        except Exception as error:  # noqa: BLE001 - of a module of the user's, which may be of any kind
+            self._target.faults.note(
+                "hooks.torch", error, f"a call of {type(module).__name__} is not looked at"
+            )
+
+    def _meet(self, module: Any, is_training: bool) -> None:
         """An outermost module is called, while looking."""
         kind = type(module)
-        if kind not in self._patches and _has_parameters(module):
-            self._hook(kind)
-            self._calls_left = LOOK_CALLS
+        if _has_parameters(module):
+            self._trained.meet(module)
+            if kind not in self._patches:
+                self._hook(kind)
+                self._calls_left = LOOK_CALLS
         self._calls_left -= 1
         if self._calls_left < 0:
             self._stop_looking()
-        if module.training and torch.is_grad_enabled():
+        if is_training and not _is_of_keras(kind):
             self._here.trained = weakref.ref(module)
-
-    def scope_for(self, module: Any) -> AnyScope | None:
-        """The scope for a call of a module; None for one within another."""
-        if (
-            torch._C._current_graph_task_id() != -1
-        ):  # a checkpoint, maybe in a thread of a GPU's backward pass
-            return None
-        scope = self._target.scope_unless(FORWARD, NO_FORWARD_IN, CANONICAL)
-        if scope is not None and self.is_looking:
-            self.meet(module)
-            return scope if type(module) in self._patches else None
-        return scope
-
-    def scope_while_looking(self, module: Any) -> AnyScope | None:
-        """As `scope_for`; None as well when somebody has put our patch back in place after its time."""
-        if self.is_looking:
-            return self.scope_for(module)
-        self._stop_looking()
-        return None
 
     def _stop_looking(self) -> None:
         self.is_looking = False
-        if _Module.__dict__["__call__"] is self._look:  # and nobody has patched it on top of us
-            _Module.__call__ = self.original  # type: ignore[method-assign]
+        self._witness.enough_for(self)
+        self._restore_call()
 
     def _hook(self, kind: type) -> None:
         try:
@@ -127,15 +166,28 @@ def _has_parameters(module: Any) -> bool:
     return next(module.parameters(), None) is not None
 
 
-def _call_while_looking(discovery: Discovery) -> Any:
+def _is_of_keras(kind: type[Any]) -> bool:
+    """Of such a module the mode says nothing: Keras passes it from call to call."""
+    keras = sys.modules.get("keras")
+    return keras is not None and issubclass(kind, getattr(keras, "Layer", ()))
+
+
+def _is_for_shapes(args: tuple[Any, ...]) -> bool:
+    """Whether the first argument is a placeholder, as Keras has them when it connects layers, or on the meta device."""
+    if not args:
+        return False
+    return type(args[0]).__name__ == "KerasTensor" or getattr(args[0], "is_meta", False) is True
+
+
+def _call_while_looking(discovery: Discovery, original: Any) -> Any:
     """What `torch.nn.Module` gets as `__call__` for a while."""
 
-    @functools.wraps(discovery.original)
+    @functools.wraps(original)
     def call_module(module: Any, *args: Any, **kwargs: Any) -> Any:
-        if is_dynamo_compiling() or (scope := discovery.scope_while_looking(module)) is None:
-            return discovery.original(module, *args, **kwargs)
+        if is_dynamo_compiling() or (scope := discovery.scope_while_looking(module, args)) is None:
+            return original(module, *args, **kwargs)
         with scope:
-            return discovery.original(module, *args, **kwargs)
+            return original(module, *args, **kwargs)
 
     return call_module
 
@@ -143,28 +195,32 @@ def _call_while_looking(discovery: Discovery) -> Any:
 def _call_of(kind: type[Any], discovery: Discovery) -> Any:
     """What a class gets as `__call__`, in place of its own or of what it inherits."""
     own = vars(kind).get("__call__")
-    return _inherited_call(kind, discovery) if own is None else _own_call(own, discovery)
+    call = _inherited_call(kind, discovery) if own is None else unless_compiling(own, discovery.recorded(own))
+    return _unless_for_shapes(kind, own, call) if _is_of_keras(kind) else call
 
 
-def _own_call(own: Any, discovery: Discovery) -> Any:
-    @functools.wraps(own)
-    def call_module(module: Any, *args: Any, **kwargs: Any) -> Any:
-        if is_dynamo_compiling() or (scope := discovery.scope_for(module)) is None:
-            return own(module, *args, **kwargs)
-        with scope:
-            return own(module, *args, **kwargs)
+def _unless_for_shapes(kind: type[Any], own: Any, call: Any) -> Any:
+    """Of a layer of Keras, which is called with placeholders as well, and that is no `forward`."""
 
-    return call_module
+    @functools.wraps(call)
+    def call_layer(layer: Any, /, *args: Any, **kwargs: Any) -> Any:
+        if not _is_for_shapes(args):
+            return call(layer, *args, **kwargs)
+        if own is not None:
+            return own(layer, *args, **kwargs)
+        return super(kind, layer).__call__(*args, **kwargs)
+
+    return call_layer
 
 
 def _inherited_call(kind: type[Any], discovery: Discovery) -> Any:
     """Asks the next class at each call, whose `__call__` may be another by then: tracers replace it for a while."""
+    in_scope = discovery.recorded(kind)
 
     @functools.wraps(discovery.original)
-    def call_module(module: Any, *args: Any, **kwargs: Any) -> Any:
-        if is_dynamo_compiling() or (scope := discovery.scope_for(module)) is None:
+    def call_module(module: Any, /, *args: Any, **kwargs: Any) -> Any:
+        if is_dynamo_compiling():
             return super(kind, module).__call__(*args, **kwargs)
-        with scope:
-            return super(kind, module).__call__(*args, **kwargs)
+        return in_scope(module, *args, **kwargs)
 
     return call_module

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import torch
+
 from cirron.hooks.patches import Patches
 from cirron.hooks.torch.backward import hook_backward
+from cirron.hooks.torch.devices import DeviceHooks
 from cirron.hooks.torch.discovery import Discovery
 from cirron.hooks.torch.here import Here
 from cirron.hooks.torch.loaders import LoaderHooks
 from cirron.hooks.torch.optimizers import OptimizerHooks
+from cirron.hooks.torch.recorded import Training
+from cirron.hooks.torch.scalers import ScalerHooks
+from cirron.hooks.torch.trained import Trained
+from cirron.hooks.torch.witness import Witness
 
 if TYPE_CHECKING:
     from cirron.hooks.target import Target
@@ -19,22 +26,29 @@ class Hooks:
     """See `cirron.hooks.registry.Hooks`."""
 
     def __init__(self, target: Target) -> None:
-        here = Here()
+        here, witness = Here(), Witness()
         self._patches = Patches()
-        self._discovery = Discovery(target, here)
-        self._loaders = LoaderHooks(target, here, self._discovery)
-        self._optimizers = OptimizerHooks(target, self._discovery)
+        training, trained = Training(target, here, witness), Trained(target, here)
+        self._discovery = Discovery(target, here, witness, trained)
+        self._loaders = LoaderHooks(target, here, witness, self._discovery)
+        self._optimizers = OptimizerHooks(training, self._discovery, trained)
+        self._scalers = ScalerHooks(target)
+        self._devices = DeviceHooks(target, torch.cuda, torch._C)
+        self._training = training
         self._target = target
 
     def install(self) -> None:
         """Begin to record."""
         self._loaders.install(self._patches)
-        hook_backward(self._target, self._patches)
+        hook_backward(self._target, self._training, self._patches)
         self._optimizers.install(self._patches)
+        self._scalers.install(self._patches)
         self._discovery.begin()
+        self._devices.install()
 
     def remove(self) -> None:
         """Put torch back as it was."""
+        self._devices.remove()
         self._discovery.end()
         self._loaders.end()
         self._patches.undo()

@@ -10,13 +10,19 @@ import torch
 from torch.utils.data import dataloader
 
 from cirron.hooks.names import EPOCH
-from cirron.hooks.torch.traversal import Traversal, unit_for
+from cirron.hooks.torch.held import HeldIterator
+from cirron.hooks.torch.traversal import Traversal, Unit, unit_for
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cirron.hooks.patches import Patches
     from cirron.hooks.target import Target
     from cirron.hooks.torch.discovery import Discovery
     from cirron.hooks.torch.here import Here
+    from cirron.hooks.torch.witness import Witness
+
+_at_work: list[LoaderHooks] = []  # at most one
 
 _KEY = "_cirron_traversal"  # on iterators, which nobody can copy or pickle
 
@@ -24,104 +30,115 @@ _KEY = "_cirron_traversal"  # on iterators, which nobody can copy or pickle
 class LoaderHooks:
     """Opens scopes for every loop over a DataLoader.
 
-    A loop without gradients, or while the module that is being trained is in evaluation mode, is an evaluation; this
-    is decided where the loop begins. A loop in a step of another one is a part of that step.
+    A loop that begins without gradients, or while the module that is being trained is in evaluation mode, is an
+    evaluation; any other may still turn out to be one. A loop in a step of another one is a part of that step.
     """
 
-    def __init__(self, target: Target, here: Here, discovery: Discovery) -> None:
+    def __init__(self, target: Target, here: Here, witness: Witness, discovery: Discovery) -> None:
         self._target = target
         self._here = here
+        self._witness = witness
         self._discovery = discovery
         self._epochs = 0
         self._known: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
 
     def install(self, patches: Patches) -> None:
         """Begin to record loops."""
+        _at_work.append(self)
         iterator = dataloader._BaseDataLoaderIter
+        self._fetch = recorded_fetch(iterator.__next__)
         patches.set(dataloader.DataLoader, "__iter__", self._wrapped_iter(dataloader.DataLoader.__iter__))
         patches.set(iterator, "__next__", self._wrapped_next(iterator.__next__))
 
     def end(self) -> None:
         """Let loops that go on do so unrecorded."""
-        for each in self._under_way():
-            each.close()
+        if self in _at_work:
+            _at_work.remove(self)
+        for each in self._here.under_way():
+            each.end(None)
 
-    def _wrapped_iter(self, original: Any) -> Any:
-        @functools.wraps(original)
-        def begin_loop(loader: Any) -> Any:
-            traversal = self._begin(loader)
-            try:
-                iterator = original(loader)
-            except BaseException as error:
-                if traversal is not None:
-                    traversal.close(error)
-                raise
-            if traversal is not None:
-                self._attach(traversal, iterator)
-            return iterator
+    def expect_training(self) -> None:
+        """See the function of this name."""
+        self._here.trained = None
 
-        return begin_loop
+    def is_own(self, traversal: Traversal) -> bool:
+        """Not so where it was begun in a session that is over."""
+        return traversal.target is self._target
 
-    def _wrapped_next(self, original: Any) -> Any:
-        @functools.wraps(original)
-        def next_batch(iterator: Any) -> Any:
-            traversal = iterator.__dict__.get(_KEY)
-            if traversal is None or not traversal.records_into(self._target):
-                traversal = self._begin(None)
-                if traversal is not None:
-                    self._attach(traversal, iterator)
-            if traversal is None or (load := traversal.next_step()) is None:
-                return original(iterator)
-            try:
-                batch = original(iterator)
-            except BaseException as error:
-                traversal.has_none(load, error)
-                raise
-            load.__exit__(None, None, None)
-            return batch
+    def begin(self, loader: Any) -> Traversal | None:
+        """Begin to follow a way through a loader, or through one that is not known any more.
 
-        return next_batch
-
-    def _begin(self, loader: Any) -> Traversal | None:
-        """None if the loader, which may be of any class of the user's, does not let itself be followed."""
+        None if the loader, which may be of any class of the user's, does not let itself be followed.
+        """
         try:
             return self._begin_traversal(loader)
         except Exception as error:  # noqa: BLE001 - the user's own loop goes on
             self._target.faults.note("hooks.torch", error, "a loop over a loader is not recorded")
             return None
 
+    def _wrapped_iter(self, original: Any) -> Any:
+        @functools.wraps(original)
+        def begin_loop(loader: Any) -> Any:
+            traversal = self.begin(loader)
+            try:
+                iterator = original(loader)
+            except BaseException as error:
+                if traversal is not None:
+                    traversal.end(type(error))
+                raise
+            return iterator if traversal is None else self._attached(traversal, loader, iterator)
+
+        return begin_loop
+
+    def _wrapped_next(self, original: Any) -> Any:
+        fetch = self._fetch
+
+        @functools.wraps(original)
+        def next_batch(iterator: Any) -> Any:
+            traversal = iterator.__dict__.get(_KEY)
+            if traversal is None or not self.is_own(traversal):
+                traversal = self.begin(None)
+                if traversal is None:
+                    return original(iterator)
+                iterator.__dict__[_KEY] = traversal
+            return fetch(iterator, traversal)
+
+        return next_batch
+
     def _begin_traversal(self, loader: Any) -> Traversal:
-        for each in self._under_way():
-            if each.is_abandoned() or (loader is not None and each.is_of(loader)):
-                each.close()
         self._look_for_modules(loader)
-        unit = unit_for(self._target, self._is_evaluation())
-        traversal = Traversal(self._target, loader, None if unit is None else (unit, self._index_of(unit)))
-        here = self._here
-        here.traversals = [*(each for each in here.traversals if each() is not None), weakref.ref(traversal)]
+        is_evaluation = self._is_evaluation()
+        for each in self._here.under_way():
+            if each.is_of(loader) and not (is_evaluation and each.is_epoch):
+                each.end(None)
+        name = unit_for(self._target, is_evaluation)
+        unit = None if name is None else Unit(name, self._next_number() if name == EPOCH else None)
+        traversal = Traversal(self._target, self._witness, loader, unit, self._give_back)
+        self._here.begins(traversal)
         return traversal
 
-    @staticmethod
-    def _attach(traversal: Traversal, iterator: Any) -> None:
-        if isinstance(iterator, dataloader._BaseDataLoaderIter):
-            iterator.__dict__[_KEY] = traversal
-            traversal.attach(iterator)
-        else:  # some other library's, of whose batches we will not hear
-            traversal.forget()
-
-    def _under_way(self) -> list[Traversal]:
-        found = (each() for each in self._here.traversals)
-        return [each for each in found if each is not None and not each.is_over]
+    def _attached(self, traversal: Traversal, loader: Any, iterator: Any) -> Any:
+        """The iterator, which holds the traversal from here on."""
+        if not isinstance(iterator, dataloader._BaseDataLoaderIter):
+            traversal.end(None)  # some other library's, of whose batches we will not hear
+            return iterator
+        if getattr(loader, "_iterator", None) is iterator:
+            return HeldIterator(iterator, traversal, self._fetch)
+        iterator.__dict__[_KEY] = traversal
+        return iterator
 
     def _is_evaluation(self) -> bool:
         trained = self._here.trained() if self._here.trained is not None else None
         return not torch.is_grad_enabled() or (trained is not None and not trained.training)
 
-    def _index_of(self, unit: str) -> int | None:
-        if unit != EPOCH:
-            return None
+    def _next_number(self) -> int:
         self._epochs += 1
         return self._epochs - 1
+
+    def _give_back(self, number: int) -> None:
+        """That of an epoch that was none; where another thread has begun one since, it stays unused."""
+        if number == self._epochs - 1:
+            self._epochs = number
 
     def _look_for_modules(self, loader: Any) -> None:
         if loader is None or self._known.get(id(loader)) is loader:
@@ -129,3 +146,29 @@ class LoaderHooks:
         else:
             self._known[id(loader)] = loader
             self._discovery.look()
+
+
+def recorded_fetch(original: Callable[[Any], Any]) -> Callable[[Any, Traversal], Any]:
+    """`original`, which fetches a batch from an iterator, with the step of that batch and the wait for it."""
+
+    def fetch(iterator: Any, traversal: Traversal) -> Any:
+        if not traversal.is_ready and not traversal.get_ready():
+            return original(iterator)
+        try:
+            return traversal.fetch(original, iterator)
+        except BaseException as error:
+            traversal.has_none(error)
+            raise
+
+    return fetch
+
+
+def loaders_at_work() -> LoaderHooks | None:
+    """The hooks that follow loops now, for libraries whose loaders go around those of torch."""
+    return _at_work[0] if _at_work else None
+
+
+def expect_training() -> None:
+    """A framework is about to train: the mode that it has left its module in does not make that an evaluation."""
+    for each in _at_work:
+        each.expect_training()

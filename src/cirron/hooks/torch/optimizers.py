@@ -12,23 +12,24 @@ from typing import TYPE_CHECKING, Any
 from torch.optim import Optimizer
 
 from cirron.hooks.names import OPTIMIZER_STEP
-from cirron.hooks.torch.recorded import recorded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import CellType
 
     from cirron.hooks.patches import Patches
-    from cirron.hooks.target import Target
     from cirron.hooks.torch.discovery import Discovery
+    from cirron.hooks.torch.recorded import Training
+    from cirron.hooks.torch.trained import Trained
 
 
 class OptimizerHooks:
     """Opens `optimizer_step`; an optimizer that steps another one has one scope for both."""
 
-    def __init__(self, target: Target, discovery: Discovery) -> None:
-        self._target = target
+    def __init__(self, training: Training, discovery: Discovery, trained: Trained) -> None:
+        self._training = training
         self._discovery = discovery
+        self._trained = trained
 
     def install(self, patches: Patches) -> None:
         """Begin to record steps, of optimizers made before and after."""
@@ -47,7 +48,9 @@ class OptimizerHooks:
     def _hook(self, kind: type, patches: Patches) -> None:
         cell = _cell_of_step(kind)
         if cell is not None and cell not in patches:
-            patches.set(cell, "cell_contents", recorded(self._target, OPTIMIZER_STEP, cell.cell_contents))
+            step = cell.cell_contents
+            in_scope = self._training.in_scope(OPTIMIZER_STEP, step)
+            patches.set(cell, "cell_contents", self._trained.noticing(step, in_scope))
 
 
 def _subclasses(kind: type[Any]) -> Iterator[type[Any]]:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 import weakref
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from torch.utils.data.dataloader import _DatasetKind
+
+from cirron._recorder import Steps
+from cirron.hooks.data_load import first_load
 from cirron.hooks.names import (
     CANONICAL,
     DATA_LOAD,
@@ -13,149 +17,201 @@ from cirron.hooks.names import (
     EVALUATION,
     NO_LOAD_IN,
     NO_STEP_IN,
+    PEEK,
     STEP,
     UNITS,
     WITHOUT_GRADIENTS,
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cirron._recorder.idle import AnyScope
     from cirron.hooks.target import Target
+    from cirron.hooks.torch.witness import Witness
 
 
-class Traversal:
-    """Its scopes, which close at the latest when it dies: the loader's iterator holds it.
+class Unit(NamedTuple):
+    """What the scope around the steps is called."""
+
+    name: str
+    number: int | None
+
+
+class Traversal(Steps):
+    """Its scopes, which close at the latest when it dies: whoever goes through the loader holds it.
+
+    What a loop is shows in what is done in it. One that began as an epoch was an evaluation if modules were called and
+    none of them could learn; one that fetched a single batch, and did nothing with it, was a peek; and one that
+    fetched none was nothing.
 
     Args:
         target: where it records.
+        witness: asked until it is known what the loop is.
         loader: None where it is not known.
-        unit: the name and index of the scope around its steps; None where somebody else has opened that.
+        unit: the scope around its steps; None where somebody else has opened that.
+        give_back: gets the number of an epoch that was none.
+
+    Attributes:
+        target: where it records.
+        is_ready: whether a batch may be fetched; else ask `get_ready`.
+        is_over: whether it has ended for good.
     """
 
     __slots__ = (
         "__weakref__",
-        "_index",
-        "_iterator",
+        "_give_back",
+        "_is_training",
+        "_length",
         "_loader",
-        "_step",
-        "_target",
+        "_scope",
         "_unit",
-        "_unit_is",
+        "_witness",
         "is_over",
+        "is_ready",
+        "target",
     )
 
-    def __init__(self, target: Target, loader: Any, unit: tuple[str, int | None] | None) -> None:
-        self._target = target
+    def __init__(
+        self,
+        target: Target,
+        witness: Witness,
+        loader: Any,
+        unit: Unit | None,
+        give_back: Callable[[int], None],
+    ) -> None:
+        super().__init__(*_makers(target))
+        self.target = target
+        self._witness = witness
         self._loader = weakref.ref(loader) if loader is not None else None
-        self._iterator: weakref.ref[Any] | None = None
-        self._unit_is = unit
-        self._unit: AnyScope | None = None
-        self._step: AnyScope | None = (
-            None  # when all dies, slots are cleared by name: it closes before the unit
-        )
-        self._index = 0
-        self.is_over = False
-        self._open_unit()
+        self._unit = unit
+        self._give_back = give_back
+        self._length = _length(loader)
+        self._is_training: bool | None = None  # None as long as nothing is done in it
+        self._scope: AnyScope | None = None
+        self.is_ready = self.is_over = False
+        self.get_ready()
 
-    def records_into(self, target: Target) -> bool:
-        """Not so one that a session has begun that is over."""
-        return self._target is target
+    @property
+    def is_at_last_step(self) -> bool:
+        """Whether the batch at hand is the last one, as far as that is known."""
+        return self.count == self._length
 
-    def attach(self, iterator: Any) -> None:
-        """The loader's iterator, once it has been made."""
-        self._iterator = weakref.ref(iterator)
+    @property
+    def is_epoch(self) -> bool:
+        """Whether it has begun as an epoch, or belongs to one of somebody else's."""
+        return self._unit is None or self._unit.name == EPOCH
 
     def is_of(self, loader: Any) -> bool:
         """Whether it goes through this very loader."""
-        return self._loader is not None and self._loader() is loader
+        return self._loader is not None and loader is not None and self._loader() is loader
 
-    def is_abandoned(self) -> bool:
-        """Whether nobody but the loader has its iterator, which is how `break` leaves persistent workers."""
-        iterator = self._iterator() if self._iterator is not None else None
-        loader = self._loader() if self._loader is not None else None
-        if iterator is None or loader is None or getattr(loader, "_iterator", None) is not iterator:
-            return False
-        return sys.getrefcount(iterator) <= 3  # the loader, `iterator`, and the question itself
+    def get_ready(self) -> bool:
+        """Open the scope around the steps, also after an error; False when it is over."""
+        if self.is_over or self.is_ready:
+            return self.is_ready
+        self.is_ready = True
+        if self._unit is not None:
+            self._witness.wanted_by(id(self))
+            self._scope = self.target.scope_unless(self._unit.name, (), (), self._unit.number)
+            if self._scope is not None:
+                self._scope.__enter__()
+        return True
 
-    def next_step(self) -> AnyScope | None:
-        """End the step before and begin the next; the `data_load` that is open then.
+    def work(self, is_training: bool) -> None:
+        """Something is done with a batch."""
+        self._is_training = is_training or self._is_training or False
+        if is_training or (self._unit is not None and self._unit.name == EVALUATION):
+            self._witness.enough_for(id(self))
 
-        None once it is over, and within a `data_load`, where one loader feeds another.
-        """
-        if self.is_over:
-            return None
-        step, self._step = self._step, None
-        if step is not None:
-            step.__exit__(None, None, None)
-        if self._unit is None:
-            self._open_unit()
-        index = self._index
-        self._index = index + 1
-        scope_unless = self._target.scope_unless
-        self._step = step = scope_unless(STEP, NO_STEP_IN, CANONICAL, index)
-        if step is not None:
-            step.__enter__()
-        load = scope_unless(DATA_LOAD, NO_LOAD_IN, CANONICAL)
-        if load is not None and index == 0:
-            load = self._target.scope(DATA_LOAD, first=True)
-        if load is not None:
-            load.__enter__()
-        return load
-
-    def has_none(self, load: AnyScope, error: BaseException) -> None:
+    def has_none(self, error: BaseException) -> None:
         """There was no batch: at the end of the loader no step is left, but for what the user recorded in it.
 
         After any other error, a program that asks for a batch again finds the same epoch opened once more.
         """
         if not isinstance(error, StopIteration):
-            load.__exit__(type(error), error, None)
-            self._close(error)
+            self._close(type(error))
             return
-        if not load._cancel():
-            load.__exit__(None, None, None)
-            if self._step is not None:
-                self._step._rename(f"{STEP}.end")
-        elif self._step is not None:
-            self._step._cancel()
-            self._step = None
-        self.close()
+        if self.load is not None and not self.load._cancel():
+            self.load.__exit__(None, None, None)
+            if self.step is not None:
+                self.step._rename(f"{STEP}.end")
+        elif self.step is not None and self.step._cancel():
+            self.step = None
+        self.load = None
+        self.end(None)
 
-    def close(self, error: BaseException | None = None) -> None:
-        """It is over, with or without an error."""
+    def end(self, error: type[BaseException] | None) -> None:
+        """It is over: the iterator has no more batches, or has died, maybe by an exception."""
         self.is_over = True
-        if (
-            error is None
-            and self._unit is not None
-            and self._unit_is is not None
-            and self._unit_is[0] == EPOCH
-        ):
-            self._target.end_epoch()
         self._close(error)
 
-    def forget(self) -> None:
-        """As if it had not begun."""
-        if self._unit is not None and self._unit._cancel():
-            self._unit = None
-        self.close()
+    def _close(self, error: type[BaseException] | None) -> None:
+        self.is_ready = False
+        self._witness.enough_for(id(self))
+        load, step, scope = self.load, self.step, self._scope
+        self.load = self.step = self._scope = None
+        for each in (load, step):
+            if each is not None:
+                each.__exit__(error, None, None)
+        if scope is None:
+            return
+        if self.count == 0 and error is None and scope._cancel():  # nobody asked for a batch
+            self._return_number()
+            return
+        self._name(scope, error)
+        scope.__exit__(error, None, None)
 
-    def _open_unit(self) -> None:
-        if self._unit_is is not None:
-            name, index = self._unit_is
-            self._unit = self._target.scope_unless(name, (), (), index)
-            if self._unit is not None:
-                self._unit.__enter__()
+    def _name(self, scope: AnyScope, error: type[BaseException] | None) -> None:
+        """Now that it is known what the loop was."""
+        was = self._unit
+        assert was is not None
+        name = self._what_it_was(was.name) if error is None else was.name
+        if name != was.name:
+            scope._rename(name)
+            scope._forget_index()
+            self._return_number()
+        elif name == EPOCH and error in (None, GeneratorExit):
+            self.target.end_epoch(scope)
 
-    def _close(self, error: BaseException | None) -> None:
-        kind = type(error) if error is not None else None
-        step, self._step = self._step, None
-        unit, self._unit = self._unit, None
-        for scope in (step, unit):
-            if scope is not None:
-                scope.__exit__(kind, error, None)
+    def _what_it_was(self, name: str) -> str:
+        if self.count == 1 and self._is_training is None:
+            return PEEK
+        return EVALUATION if self._is_training is False else name
+
+    def _return_number(self) -> None:
+        if self._unit is not None and self._unit.number is not None:
+            self._give_back(self._unit.number)
+
+
+def _makers(target: Target) -> tuple[Callable[..., Any], ...]:
+    """What opens a step, the wait for the first batch, and that for another; None of these holds a traversal."""
+    return (
+        partial(target.scope_unless, STEP, NO_STEP_IN, CANONICAL),
+        partial(first_load, target),
+        partial(target.scope_unless, DATA_LOAD, NO_LOAD_IN, CANONICAL),
+    )
 
 
 def unit_for(target: Target, is_evaluation: bool) -> str | None:
-    """What a loop that begins here is: an epoch, an evaluation, or None where it belongs to what is open already."""
+    """What a loop that begins here is: an epoch, an evaluation, or None where it belongs to what is open already.
+
+    So does one that somebody fetches batches from in a `data_load`.
+    """
+    if target.innermost(CANONICAL) == DATA_LOAD:
+        return None
     if is_evaluation:
         return EVALUATION if target.innermost(WITHOUT_GRADIENTS) is None else None
     return EPOCH if target.innermost(UNITS) is None else None
+
+
+def _length(loader: Any) -> int | None:
+    """How many batches there are; None where nobody knows, or where to ask has consequences."""
+    if (
+        getattr(loader, "_dataset_kind", None) != _DatasetKind.Map
+    ):  # others warn later if the answer was wrong
+        return None
+    try:
+        return len(loader)
+    except Exception:  # noqa: BLE001 - a sampler of the user's without a length
+        return None

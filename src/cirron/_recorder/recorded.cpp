@@ -1,0 +1,204 @@
+// A function in a scope of its own, for the hooks. It has no Python frame, so that a traceback shows nothing of it, and
+// touches little memory: what a scope costs in a program whose own work fills the caches is the memory it touches.
+#include "python.hpp"
+
+namespace cirron {
+
+namespace {
+
+struct RecordedObject {
+    PyObject ob_base;
+    vectorcallfunc call;
+    // All owned. The first is null where `after` is set, and the last two may be null.
+    PyObject* function;
+    PyObject* after;
+    PyObject* scope_unless;
+    PyObject* where[3];  // the arguments of scope_unless
+    PyObject* task;
+    PyObject* before;
+};
+
+RecordedObject* as_recorded(PyObject* object) { return reinterpret_cast<RecordedObject*>(object); }
+
+// The `__call__` that the class of `self` has behind `after` in its order, as super() would find it. Borrowed; null
+// without an exception where there is none.
+PyObject* next_call(PyObject* self, PyObject* after) {
+    static PyObject* name = PyUnicode_InternFromString("__call__");
+    PyObject* order = Py_TYPE(self)->tp_mro;
+    bool is_behind = false;
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(order); ++i) {
+        PyObject* type = PyTuple_GET_ITEM(order, i);
+        PyObject* dict = reinterpret_cast<PyTypeObject*>(type)->tp_dict;  // null for some of the built-in types
+        PyObject* found = is_behind && dict != nullptr ? PyDict_GetItemWithError(dict, name) : nullptr;
+        if (found != nullptr) return found;
+        is_behind = is_behind || type == after;
+    }
+    return nullptr;
+}
+
+PyObject* call_next(PyObject* after, PyObject* const* args, size_t flags, PyObject* keywords) {
+    PyObject* found = PyVectorcall_NARGS(flags) > 0 ? next_call(args[0], after) : nullptr;
+    if (found == nullptr) {
+        if (!PyErr_Occurred()) PyErr_SetString(PyExc_TypeError, "the class of the first argument has no such __call__");
+        return nullptr;
+    }
+    Py_INCREF(found);
+    descrgetfunc bind = PyFunction_Check(found) ? nullptr : Py_TYPE(found)->tp_descr_get;
+    PyObject* result = nullptr;
+    if (bind == nullptr) {
+        result = PyObject_Vectorcall(found, args, flags, keywords);
+    } else if (PyObject* bound = bind(found, args[0], reinterpret_cast<PyObject*>(Py_TYPE(args[0])))) {
+        size_t rest = static_cast<size_t>(PyVectorcall_NARGS(flags) - 1);
+        result = PyObject_Vectorcall(bound, args + 1, rest, keywords);
+        Py_DECREF(bound);
+    }
+    Py_DECREF(found);
+    return result;
+}
+
+PyObject* call_function(RecordedObject* self, PyObject* const* args, size_t flags, PyObject* keywords) {
+    if (self->function == nullptr) return call_next(self->after, args, flags, keywords);
+    return PyObject_Vectorcall(self->function, args, flags, keywords);
+}
+
+// A new reference: the scope, or None for none. Null with an exception set that is meant for the program.
+PyObject* scope_for(RecordedObject* self) {
+    if (self->task != nullptr) {
+        PyObject* task = PyObject_CallNoArgs(self->task);
+        long number = task == nullptr ? -1 : PyLong_AsLong(task);
+        Py_XDECREF(task);
+        if (PyErr_Occurred()) return nullptr;
+        if (number >= 0) Py_RETURN_NONE;
+    }
+    return PyObject_Vectorcall(self->scope_unless, self->where, 3, nullptr);
+}
+
+bool tell_before(RecordedObject* self, PyObject* first) {
+    PyObject* before = Py_NewRef(self->before);
+    PyObject* result = PyObject_CallOneArg(before, first);
+    Py_DECREF(before);
+    Py_XDECREF(result);
+    return result != nullptr;
+}
+
+// Passes on the exception that is set, if any; or the one that leaving has raised for the program.
+bool leave(PyObject* scope) {
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    PyObject* const error[] = {type == nullptr ? Py_None : type, Py_None, Py_None};
+    PyObject* result = PyObject_Vectorcall(scope, error, 3, nullptr);
+    Py_XDECREF(result);
+    if (type != nullptr) PyErr_Restore(type, value, traceback);
+    return result != nullptr;
+}
+
+PyObject* recorded_call(PyObject* object, PyObject* const* args, size_t flags, PyObject* keywords) {
+    RecordedObject* self = as_recorded(object);
+    if (self->before != nullptr) [[unlikely]] {
+        if (!tell_before(self, PyVectorcall_NARGS(flags) > 0 ? args[0] : Py_None)) return nullptr;
+    }
+    PyObject* scope = scope_for(self);
+    if (scope == nullptr) return nullptr;
+    if (scope == Py_None) {
+        Py_DECREF(scope);
+        return call_function(self, args, flags, keywords);
+    }
+    PyObject* entered = PyObject_CallNoArgs(scope);
+    PyObject* result = entered == nullptr ? nullptr : call_function(self, args, flags, keywords);
+    if (entered != nullptr && !leave(scope)) Py_CLEAR(result);
+    Py_XDECREF(entered);
+    Py_DECREF(scope);
+    return result;
+}
+
+// ---- the type -----------------------------------------------------------------------------------------------------
+
+PyObject* recorded_new(PyTypeObject* type, PyObject* args, PyObject* keywords) {
+    static const char* names[] = {"function", "scope_unless", "name", "unless", "names", "task", nullptr};
+    PyObject *function, *scope_unless, *name, *unless, *among, *task = Py_None;
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "OOUO!O!|O:Recorded", const_cast<char**>(names), &function,
+                                     &scope_unless, &name, &PyTuple_Type, &unless, &PyTuple_Type, &among, &task)) {
+        return nullptr;
+    }
+    PyObject* object = type->tp_alloc(type, 0);
+    if (object == nullptr) return nullptr;
+    RecordedObject* self = as_recorded(object);
+    self->call = recorded_call;
+    (PyType_Check(function) ? self->after : self->function) = Py_NewRef(function);
+    self->scope_unless = Py_NewRef(scope_unless);
+    self->where[0] = Py_NewRef(name);
+    self->where[1] = Py_NewRef(unless);
+    self->where[2] = Py_NewRef(among);
+    if (task != Py_None) self->task = Py_NewRef(task);
+    return object;
+}
+
+int recorded_traverse(PyObject* object, visitproc visit, void* arg) {
+    RecordedObject* self = as_recorded(object);
+    Py_VISIT(self->function);
+    Py_VISIT(self->after);
+    Py_VISIT(self->scope_unless);
+    Py_VISIT(self->task);
+    Py_VISIT(self->before);
+    return 0;
+}
+
+// The rest is needed by a call, which may come as long as it is there.
+int recorded_clear(PyObject* object) {
+    Py_CLEAR(as_recorded(object)->before);
+    return 0;
+}
+
+void recorded_dealloc(PyObject* object) {
+    RecordedObject* self = as_recorded(object);
+    PyObject_GC_UnTrack(object);
+    recorded_clear(object);
+    Py_XDECREF(self->function);
+    Py_XDECREF(self->after);
+    Py_XDECREF(self->scope_unless);
+    for (PyObject* each : self->where) Py_XDECREF(each);
+    Py_XDECREF(self->task);
+    Py_TYPE(object)->tp_free(object);
+}
+
+PyObject* get_before(PyObject* object, void*) {
+    PyObject* before = as_recorded(object)->before;
+    return Py_NewRef(before == nullptr ? Py_None : before);
+}
+
+int set_before(PyObject* object, PyObject* before, void*) {
+    PyObject* earlier = as_recorded(object)->before;
+    as_recorded(object)->before = before == Py_None ? nullptr : Py_XNewRef(before);
+    Py_XDECREF(earlier);
+    return 0;
+}
+
+PyGetSetDef g_recorded_properties[] = {
+    {"before", get_before, set_before, nullptr, nullptr},
+    {nullptr, nullptr, nullptr, nullptr, nullptr},
+};
+
+PyTypeObject g_recorded_type = [] {
+    PyTypeObject type = empty_type();
+    type.tp_name = "cirron._recorder.native.Recorded";
+    type.tp_basicsize = sizeof(RecordedObject);
+    type.tp_dealloc = recorded_dealloc;
+    type.tp_vectorcall_offset = offsetof(RecordedObject, call);
+    type.tp_call = PyVectorcall_Call;
+    type.tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_HAVE_VECTORCALL;
+    type.tp_doc = "A function in a scope of its own.";
+    type.tp_traverse = recorded_traverse;
+    type.tp_clear = recorded_clear;
+    type.tp_getset = g_recorded_properties;
+    type.tp_new = recorded_new;
+    return type;
+}();
+
+}  // namespace
+
+int init_recorded_type(PyObject* module) {
+    if (PyType_Ready(&g_recorded_type) != 0) return -1;
+    return PyModule_AddObjectRef(module, "Recorded", reinterpret_cast<PyObject*>(&g_recorded_type));
+}
+
+}  // namespace cirron

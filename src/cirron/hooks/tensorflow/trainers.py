@@ -1,0 +1,57 @@
+"""`evaluation` and `prediction`, `build`, and where `fit` begins and ends."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import keras
+
+from cirron.hooks.tensorflow.owner import owner_of
+from cirron.hooks.tensorflow.runs import PREDICT, TEST, TRAIN
+
+if TYPE_CHECKING:
+    from cirron._recorder.idle import AnyScope
+    from cirron.hooks.guard import Guard
+    from cirron.hooks.patches import Patches
+    from cirron.hooks.target import Target
+    from cirron.hooks.tensorflow.runs import Run, Runs
+
+BUILD = "build"
+
+
+def hook_trainers(target: Target, runs: Runs, guard: Guard, patches: Patches) -> None:
+    """Have each run of a model recorded, and what a backend does before the first to learn the model's shapes."""
+
+    def hook(name: str, begin: Any) -> None:
+        owner = owner_of(name, keras.Model)
+        patches.set(owner, name, guard.around(begin, vars(owner)[name]))
+
+    for name, kind in (("fit", TRAIN), ("evaluate", TEST), ("predict", PREDICT)):
+        hook(name, partial(_begin_run, target, runs, kind))
+    hook("_symbolic_build", partial(_begin_build, target))
+
+
+def _begin_run(target: Target, runs: Runs, kind: str, model: Any, *args: object, **kwargs: object) -> Run:
+    if kind == TRAIN and keras.backend.backend() in ("torch", "tensorflow"):  # which snapshots can read
+        target.watch(model)
+    return runs.begin(kind)
+
+
+def _begin_build(target: Target, *args: object, **kwargs: object) -> _Build:
+    return _Build(target.scope(BUILD))
+
+
+class _Build:
+    """There is nothing to do in it most of the time."""
+
+    def __init__(self, scope: AnyScope) -> None:
+        self._scope = scope
+        scope.__enter__()
+
+    def end(self) -> None:
+        if not self._scope._cancel():
+            self._scope.__exit__(None, None, None)
+
+    def fail(self, error: BaseException | None) -> None:
+        self._scope.__exit__(type(error) if error is not None else None, error, None)

@@ -1,0 +1,45 @@
+"""What a loop gets in place of an iterator that its loader keeps."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cirron.hooks.torch.traversal import Traversal
+
+
+class HeldIterator:
+    """The iterator of persistent workers, as far as a loop can tell, but that it dies with the loop.
+
+    A loader keeps such an iterator for the next loop: by itself it would not tell of a `break`.
+
+    Args:
+        iterator: the loader's own.
+        traversal: ends when this dies.
+        fetch: gets a batch from the one, recorded in the other.
+    """
+
+    __slots__ = ("_fetch", "_iterator", "_traversal")
+
+    def __init__(self, iterator: Any, traversal: Traversal, fetch: Callable[[Any, Traversal], Any]) -> None:
+        self._iterator = iterator
+        self._traversal = traversal
+        self._fetch = fetch
+
+    def __iter__(self) -> HeldIterator:
+        return self
+
+    def __next__(self) -> Any:
+        return self._fetch(self._iterator, self._traversal)
+
+    def __len__(self) -> int:
+        return len(self._iterator)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._iterator, name)
+
+    @property  # type: ignore[misc]  # so that isinstance() says what it says without us
+    def __class__(self) -> type[Any]:
+        return type(self._iterator)

@@ -1,0 +1,42 @@
+"""What happens in hooked functions, told to those who want to know, as long as they do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+
+    from cirron._recorder import Recorded
+
+
+class Witness:
+    """Has something called before each call of hooked functions while anybody wants that; else it costs nothing."""
+
+    def __init__(self) -> None:
+        self._calls: list[tuple[Recorded, Callable[[Any], object]]] = []
+        self._who: set[Hashable] = set()
+
+    def add(self, recorded: Recorded, tell: Callable[[Any], object]) -> None:
+        """Have `tell`, which raises nothing, called with the first argument of each call of `recorded`."""
+        self._calls.append((recorded, tell))
+        self._settle()
+
+    def wanted_by(self, who: Hashable) -> None:
+        """From here on, somebody wants to know."""
+        self._who.add(who)
+        self._settle()
+
+    def enough_for(self, who: Hashable) -> None:
+        """Somebody knows enough."""
+        if who in self._who:
+            self._who.discard(who)
+            self._settle()
+
+    def _settle(self) -> None:
+        """Again where another thread, or a loop that dies meanwhile, has come between: a fork may lose a lock."""
+        is_wanted = None
+        while is_wanted is not bool(self._who):
+            is_wanted = bool(self._who)
+            for recorded, tell in self._calls:
+                recorded.before = tell if is_wanted else None

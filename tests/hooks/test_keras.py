@@ -1,0 +1,241 @@
+"""When Keras is hooked, and what is left of it afterwards; in processes of their own, for each has one backend."""
+
+from inspect import cleandoc
+from pathlib import Path
+
+import pytest
+
+from cirron.snapshots import TensorFile
+from support.programs import run_program
+from support.spool_pictures import batches_of, draw
+
+BEGIN = cleandoc("""
+    import gc
+    gc.disable()  # a collection is marked where it comes, and it comes where it will
+
+    import cirron as ci
+    import keras, numpy as np
+
+    def net(**options):
+        model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+        model.compile("sgd", "mse", **options)
+        return model
+
+    def fit(model, **options):
+        return model.fit(np.ones((4, 2)), np.ones((4, 1)), batch_size=2, verbose=0, **options).history
+
+    def keras_as_it_is():
+        from keras.src.trainers.epoch_iterator import EpochIterator
+        from keras.src.trainers.data_adapters.torch_data_loader_adapter import TorchDataLoaderAdapter
+        owners = [keras.callbacks.CallbackList, EpochIterator, TorchDataLoaderAdapter]
+        owners += [kind for kind in (*keras.Model.__mro__, *keras.optimizers.SGD.__mro__) if kind is not object]
+        return {(id(owner), name): id(value) for owner in owners for name, value in vars(owner).items()}
+""")
+
+
+def run(script, backend="torch"):
+    """What a script prints, after what all of them begin with."""
+    ended = run_program(f"{BEGIN}\n{cleandoc(script)}", "-W", "ignore", KERAS_BACKEND=backend)
+    assert ended.code == 0, ended.stderr
+    return ended.stdout.splitlines()
+
+
+@pytest.mark.parametrize("backend", ["tensorflow", "torch"])
+def test_shutdown_leaves_keras_as_it_was(backend):
+    assert run(
+        """
+            import inspect
+            model = net()
+            fit(model)
+            before, signature = keras_as_it_is(), inspect.signature(model.fit)
+            profiler = ci.profile()
+            assert keras_as_it_is() != before
+            assert inspect.signature(model.fit) == signature
+            fit(model)
+            print("tensorflow" in profiler.installed_hooks)
+            ci.shutdown()
+            print(keras_as_it_is() == before)
+            """,
+        backend,
+    ) == ["True", "True"]
+
+
+def test_marks_are_what_keras_logs():
+    printed = run("""
+        class Logs(keras.callbacks.Callback):
+            def on_train_batch_end(self, batch, logs):
+                print("step", logs["loss"])
+        ci.profile()
+        model = net()
+        history = fit(model, callbacks=[Logs()], validation_split=0.5)
+        print("epoch", history["loss"][0])
+        print("epoch", history["val_loss"][0])
+        print("evaluation", history["val_loss"][0])
+        ci.shutdown()
+    """)
+    batches = batches_of(Path(".cirron/spool"))
+    spans = {span.id: span for batch in batches for span in batch.spans}
+    parents = {span.id: spans[span.parent_id].name for span in spans.values() if span.parent_id in spans}
+    marks = sorted(
+        f"{spans[mark.span_id].name} {mark.value}"
+        for batch in batches
+        for mark in batch.marks
+        if mark.name in ("loss", "val_loss") and parents[mark.span_id] != "evaluation"
+    )
+    assert marks == sorted(printed)
+
+
+def test_whatever_of_keras_is_missing_is_reported_and_nothing_is_left_half_done():
+    run("""
+        from cirron.hooks.patches import Patches
+        patched, set_ = [], Patches.set
+        def noting(self, owner, name, ours):
+            patched.append((owner, name))
+            set_(self, owner, name, ours)
+        Patches.set = noting
+        ci.profile(frameworks=["tensorflow"])
+        ci.shutdown()
+        for owner, name in patched[:]:
+            value = vars(owner)[name]
+            delattr(owner, name)
+            before = keras_as_it_is()
+            profiler = ci.profile(frameworks=["tensorflow"])
+            failed = ci.health()["frameworks_failed"].get("tensorflow", "")
+            assert hasattr(owner, name) or (profiler.installed_hooks == [] and name in failed), (name, failed)
+            ci.shutdown()
+            assert keras_as_it_is() == before, name
+            setattr(owner, name, value)
+    """)
+
+
+def test_an_end_in_the_middle_of_a_run_and_two_sessions_at_once_do_not_double_anything():
+    run("""
+        model = net()
+        def turn_to_the_second(epoch, logs):
+            if epoch == 1:
+                ci.shutdown()
+        ci.profile(frameworks=["tensorflow"], path="first")
+        other = ci.Cirron(output_dir="second")
+        other.profile(frameworks=["tensorflow"])
+        fit(model, epochs=3, callbacks=[keras.callbacks.LambdaCallback(on_epoch_begin=turn_to_the_second)])
+        model.evaluate(np.ones((2, 2)), np.ones((2, 1)), verbose=0)
+        other.shutdown()
+    """)
+    names = [
+        [line.split(" |")[0] for line in draw(Path(folder, "spool")).splitlines()]
+        for folder in ("first", "second")
+    ]
+    steps = ["    step[0]", "      data_load first=True", "      optimizer_step"]
+    steps += ["    step[1]", "      data_load", "      optimizer_step"]
+    assert names[0] == ["cirron.session", "  build", "    data_load", "  epoch[0]", *steps, "  epoch[1]"]
+    unowned = ["  data_load", "  optimizer_step"] * 4  # of a run whose beginning it has not seen
+    evaluation = ["  evaluation", "    step[0]", "      data_load first=True"]
+    assert names[1] == ["cirron.session", *unowned, *evaluation]
+
+
+def test_hooks_that_fail_are_counted_and_change_nothing():
+    run("""
+        def fitted():
+            keras.utils.set_random_seed(1)
+            return fit(net(), validation_split=0.5, epochs=2)
+        def fail(*args, **kwargs):
+            raise LookupError("a hook with a fault")
+        expected = fitted()
+        ci.profile()
+        from cirron.hooks.tensorflow.runs import Run
+        for name in ("begin_epoch", "wait_for", "pause", "log", "end_steps", "end_epoch", "end"):
+            sound = getattr(Run, name)
+            setattr(Run, name, fail)
+            before = ci.health()["internal_errors"].get("hooks.tensorflow", 0)
+            assert fitted() == expected, name
+            assert ci.health()["internal_errors"]["hooks.tensorflow"] > before, name
+            setattr(Run, name, sound)
+    """)
+
+
+def test_a_list_of_callbacks_without_a_run_of_keras_opens_nothing():
+    run("""
+        ci.profile()
+        callbacks = keras.callbacks.CallbackList([], model=net())
+        callbacks.on_train_begin()
+        callbacks.on_epoch_begin(0)
+        callbacks.on_train_batch_end(0, {"loss": 1.0})
+        callbacks.on_epoch_end(0, {"loss": 1.0})
+        ci.shutdown()
+    """)
+    assert draw(Path(".cirron/spool")) == "cirron.session"
+
+
+def test_each_epoch_has_the_weights_of_a_model_on_torch_by_their_paths():
+    run("""
+        ci.profile()
+        dense, norm = keras.layers.Dense(1, name="d"), keras.layers.BatchNormalization(name="n")
+        model = keras.Sequential([keras.Input((2,)), dense, norm])
+        model.compile("sgd", "mse")
+        fit(model, epochs=2)
+        ci.shutdown()
+    """)
+    batches = batches_of(Path(".cirron/spool"))
+    epochs = {span.id: span.index for batch in batches for span in batch.spans if span.name == "epoch"}
+    found = {index: set() for index in epochs.values()}
+    for batch in batches:
+        for snapshot in batch.snapshots:
+            found[epochs[snapshot.span_id]].add(snapshot.tensor_name.partition("/")[2])
+    weights = {"d/kernel", "d/bias", "n/gamma", "n/beta"}
+    moving = {"n/moving_mean", "n/moving_variance"}
+    expected = weights | {f"{name}.grad" for name in weights} | moving
+    assert found == {0: expected, 1: expected}
+
+
+TRAINING = """
+    {session}
+    keras.utils.set_random_seed(0)
+    dense, norm = keras.layers.Dense(1, name="d", {options}), keras.layers.BatchNormalization(name="n")
+    model = keras.Sequential([keras.Input((2,)), dense, norm])
+    model.compile("sgd", "mse")
+    for _ in range(2):
+        fit(model)
+        for weight in model.weights:
+            value = keras.ops.convert_to_numpy(weight).astype("float64")
+            print(weight.path.partition("/")[2], weight.dtype, value.ravel().tolist())
+    ci.shutdown()
+    import sys
+    assert {session!r} == "" or "torch" not in sys.modules
+"""
+
+
+@pytest.mark.parametrize("options", ["", "dtype='bfloat16'"])
+def test_weights_on_tensorflow_are_read_where_they_lie_without_torch_in_the_process(options):
+    printed = run(TRAINING.format(session="ci.profile(snapshots='full')", options=options), "tensorflow")
+    assert printed == run(TRAINING.format(session="", options=options), "tensorflow")
+    taken = [each for batch in batches_of(Path(".cirron/spool")) for each in batch.snapshots]
+    found = []
+    for each in sorted(taken, key=lambda each: each.ts_ns):
+        name, values = each.tensor_name, TensorFile(Path(".cirron"), each.blob_uri).read(each.tensor_name)
+        found.append(f"{name.partition('/')[2]} {each.dtype} {values.astype('float64').ravel().tolist()}")
+        assert (each.stats.min, each.stats.max) == (values.min(), values.max())
+        assert each.attrs.get("frozen", False) == ("moving" in name)
+    assert found == printed
+
+
+def test_layers_of_one_path_on_tensorflow_are_told_apart():
+    run(
+        """
+            ci.profile()
+            class Twins(keras.Model):
+                def __init__(self):
+                    super().__init__()
+                    self.twins = [keras.layers.Dense(2, use_bias=False, name="d") for _ in range(3)]
+                def call(self, x):
+                    for each in self.twins:
+                        x = each(x)
+                    return x
+            model = Twins()
+            model.compile("sgd", "mse")
+            fit(model)
+            ci.shutdown()
+        """,
+        "tensorflow",
+    )
+    taken = [each.tensor_name for batch in batches_of(Path(".cirron/spool")) for each in batch.snapshots]
+    assert taken == ["twins/d/kernel", "twins/d/kernel#1", "twins/d/kernel#2"]

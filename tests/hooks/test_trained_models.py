@@ -1,0 +1,238 @@
+"""Models that nobody has named: hooks find them by what their optimizers train."""
+
+import gc
+import weakref
+
+import pytest
+import torch
+from torch import nn
+
+import cirron as ci
+from cirron.spool import read
+
+
+def loader(batches=2):
+    return torch.utils.data.DataLoader(torch.randn(2 * batches, 3), batch_size=2)
+
+
+def train(call, optimizer, data=None, epochs=1, clears_after=False):
+    """A loop as anybody would write it."""
+    for _ in range(epochs):
+        for x in loader() if data is None else data:
+            if not clears_after:
+                optimizer.zero_grad()
+            call(x).square().mean().backward()
+            optimizer.step()
+            if clears_after:
+                optimizer.zero_grad()
+
+
+def taken(folder=".cirron"):
+    """The snapshots of each epoch by the names of their tensors."""
+    batches = list(read(folder).batches())
+    epochs = {span.id: span.index for batch in batches for span in batch.spans if span.name == "epoch"}
+    found = {index: {} for index in sorted(epochs.values())}
+    for batch in batches:
+        for snapshot in batch.snapshots:
+            assert snapshot.tensor_name not in found[epochs[snapshot.span_id]], "twice in one epoch"
+            found[epochs[snapshot.span_id]][snapshot.tensor_name] = snapshot
+    return found
+
+
+def names(folder=".cirron"):
+    ci.shutdown()
+    return {epoch: sorted(found) for epoch, found in taken(folder).items()}
+
+
+@pytest.fixture
+def net():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 1, bias=False))
+
+
+OF_NET = ["0.bias", "0.bias.grad", "0.weight", "0.weight.grad", "2.weight", "2.weight.grad"]
+
+# ---- which models ----
+
+
+def test_a_model_is_found_by_its_optimizer(net):
+    ci.profile()
+    train(net, torch.optim.SGD(net.parameters(), lr=0.1), epochs=2)
+    assert names() == {0: OF_NET, 1: OF_NET}
+
+
+def test_an_optimizer_may_be_older_than_the_session(net):
+    optimizer = torch.optim.Adam(net.parameters())
+    train(net, optimizer)
+    ci.profile()
+    train(net, optimizer)
+    assert names() == {0: OF_NET}
+
+
+def test_a_loop_wrapper_does_not_hide_the_model(net):
+    ci.profile()
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    for _ in ci.epochs(range(2)):
+        train(net, optimizer)
+    assert names() == {0: OF_NET, 1: OF_NET}
+
+
+def test_a_model_that_is_watched_and_found_comes_once(net):
+    ci.profile()
+    ci.watch(net)
+    train(net, torch.optim.SGD(net.parameters(), lr=0.1))
+    ci.shutdown()
+    found = taken()[0]
+    assert sorted(found) == OF_NET
+    assert all(snapshot.attrs == {} for snapshot in found.values())
+
+
+def test_two_models_with_an_optimizer_each_come_once_each(net):
+    judge = nn.Linear(1, 1)
+    ci.profile()
+    of_net, of_judge = torch.optim.SGD(net.parameters(), lr=0.1), torch.optim.SGD(judge.parameters(), lr=0.1)
+    for x in loader():
+        fake = net(x)
+        of_judge.zero_grad()
+        judge(fake.detach()).mean().backward()
+        of_judge.step()
+        of_net.zero_grad()
+        judge(fake).mean().backward()
+        of_net.step()
+    assert names() == {0: sorted([*OF_NET, "weight", "weight.grad", "bias", "bias.grad"])}
+    models = {name: snapshot.attrs["model"] for name, snapshot in taken()[0].items()}
+    assert (models["0.weight"], models["bias.grad"]) == ("Sequential", "Linear")
+
+
+def test_parts_that_are_called_one_by_one_are_found_one_by_one(net):
+    ci.profile()
+    train(lambda x: net[2](net[1](net[0](x))), torch.optim.SGD(net.parameters(), lr=0.1))
+    assert names() == {
+        0: ["Linear[1].weight", "Linear[1].weight.grad", "bias", "bias.grad", "weight", "weight.grad"]
+    }
+
+
+def test_what_no_module_has_is_named_by_its_place_in_the_optimizer(net):
+    scale, shift = torch.ones(1, requires_grad=True), torch.zeros(1, requires_grad=True)
+    ci.profile()
+    optimizer = torch.optim.SGD([{"params": net.parameters()}, {"params": [scale, shift]}], lr=0.1)
+    train(lambda x: net(x) * scale + shift, optimizer)
+    loose = [f"param_groups[1].params[{place}]{kind}" for place in (0, 1) for kind in ("", ".grad")]
+    assert names() == {0: sorted([*OF_NET, *loose])}
+
+
+def test_a_module_that_no_optimizer_trains_is_not_looked_at(net):
+    teacher = nn.Linear(3, 1)
+    ci.profile()
+    train(lambda x: net(x) - teacher(x), torch.optim.SGD(net.parameters(), lr=0.1))
+    assert names() == {0: OF_NET}
+
+
+def test_a_module_that_is_called_late_is_found_then(net):
+    late = nn.Linear(3, 1, bias=False)
+    ci.profile()
+    optimizer = torch.optim.SGD([*net.parameters(), *late.parameters()], lr=0.1)
+    train(net, optimizer)
+    train(lambda x: net(x) + late(x), optimizer)
+    first, second = names().values()
+    assert first == sorted([*OF_NET, "param_groups[0].params[3]"])
+    assert second == sorted([*OF_NET, "weight", "weight.grad"])
+
+
+def test_a_compiled_model_has_the_names_of_the_model(net):
+    ci.profile()
+    compiled = torch.compile(net, backend="eager")
+    train(compiled, torch.optim.SGD(net.parameters(), lr=0.1), epochs=2)
+    assert names()[1] == OF_NET
+
+
+def test_models_of_an_earlier_session_are_not_looked_at(net):
+    other = nn.Linear(3, 1, bias=False)
+    ci.profile(path="one")
+    train(net, torch.optim.SGD(net.parameters(), lr=0.1))
+    ci.shutdown()
+    ci.profile(path="two")
+    train(other, torch.optim.SGD(other.parameters(), lr=0.1))
+    assert names("two") == {0: ["weight", "weight.grad"]}
+
+
+def test_nothing_is_looked_at_without_snapshots(net):
+    ci.profile(snapshots=None)
+    train(net, torch.optim.SGD(net.parameters(), lr=0.1))
+    assert names() == {0: []}
+
+
+def test_nothing_keeps_an_optimizer_or_a_model_alive():
+    def train_and_forget():
+        model = nn.Linear(3, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        train(model, optimizer)
+        return weakref.ref(model), weakref.ref(optimizer)
+
+    ci.profile()
+    model, optimizer = train_and_forget()
+    gc.collect()
+    assert (model(), optimizer()) == (None, None)
+    ci.shutdown()
+
+
+def test_an_epoch_that_is_left_early_is_looked_at_too(net):
+    ci.profile()
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    for _ in range(2):
+        for x in loader(5):
+            net(x).square().mean().backward()
+            optimizer.step()
+            break
+    assert names() == {0: OF_NET, 1: OF_NET}
+
+
+def test_an_epoch_within_a_loop_wrapper_for_batches_has_its_own_snapshots_and_marks(net):
+    ci.profile()
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    train(net, optimizer, ci.batches(loader()))
+    assert names() == {0: OF_NET}
+    batches = list(read(".cirron").batches())
+    epoch = next(span for batch in batches for span in batch.spans if span.name == "epoch")
+    marks = {mark.name for batch in batches for mark in batch.marks if mark.span_id == epoch.id}
+    assert {"grad_norm", "update_ratio"} <= marks
+
+
+# ---- gradients that are cleared before the epoch ends ----
+
+
+def test_gradients_that_are_cleared_after_each_step_are_those_of_the_last_step(net):
+    ci.profile()
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    seen = []
+    for x in loader():
+        net(x).square().mean().backward()
+        seen.append(net[0].weight.grad.norm().item())
+        optimizer.step()
+        optimizer.zero_grad()
+    assert names() == {0: OF_NET}
+    assert taken()[0]["0.weight.grad"].stats.norm == pytest.approx(seen[-1])
+
+
+def test_gradients_that_are_still_there_are_those_at_the_end(net):
+    ci.profile()
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    for x in loader():
+        optimizer.zero_grad()
+        net(x).square().mean().backward()
+        optimizer.step()
+        net[0].weight.grad.fill_(2)
+    ci.shutdown()
+    stats = taken()[0]["0.weight.grad"].stats
+    assert (stats.min, stats.max) == (2, 2)
+
+
+def test_without_a_known_last_step_cleared_gradients_are_not_shown(net):
+    class Endless(torch.utils.data.IterableDataset):
+        def __iter__(self):
+            return iter(torch.randn(4, 3))
+
+    ci.profile()
+    data = torch.utils.data.DataLoader(Endless(), batch_size=2)
+    train(net, torch.optim.SGD(net.parameters(), lr=0.1), data, clears_after=True)
+    assert names() == {0: ["0.bias", "0.weight", "2.weight"]}
