@@ -331,7 +331,7 @@ uint32_t Recorder::depth() {
 
 uint32_t Recorder::innermost(const NameSet& names) {
     Stack* stack = stack_here();
-    for (uint32_t i = stack == nullptr ? 0 : stack->depth; i-- > 0 && !stack->frames[i]->is_request;) {
+    for (uint32_t i = stack == nullptr ? 0 : stack->depth; i-- > 0;) {
         if (names.contains(stack->frames[i]->name)) return stack->frames[i]->name;
     }
     return 0;

@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any
 from transformers.generation import utils
 
 from cirron._recorder import current_request
+from cirron.hooks.guard import Guard
 from cirron.hooks.patches import Patches
 from cirron.serving.answer import Answer
 
 if TYPE_CHECKING:
-    from cirron.faults import Faults
+    from cirron._recorder.native import Request
     from cirron.hooks.target import Target
     from cirron.serving.tally import Tally
 
@@ -30,66 +31,67 @@ class Hooks:
     """See `cirron.hooks.registry.Hooks`."""
 
     def __init__(self, target: Target) -> None:
-        self._faults = target.faults
+        self._guard = Guard("transformers", target.faults)
         self._patches = Patches()
 
     def install(self) -> None:
         """Begin to record."""
         mixin = utils.GenerationMixin
-        self._patches.set(mixin, "generate", _observed(mixin.generate, self._faults))
+        self._patches.set(mixin, "generate", _observed(mixin.generate, self._guard))
 
     def remove(self) -> None:
         """Put the mixin back as it was."""
         self._patches.undo()
 
 
-def _observed(generate: Callable[..., Any], faults: Faults) -> Callable[..., Any]:
-    positions = {name: at for at, name in enumerate(inspect.signature(generate).parameters)}
+def _observed(generate: Callable[..., Any], guard: Guard) -> Callable[..., Any]:
+    streamer_at = list(inspect.signature(generate).parameters).index("streamer")
 
     @functools.wraps(generate)
     def observed(*args: Any, **kwargs: Any) -> Any:
         request = None if _is_inside.get() else current_request()  # a helping model generates inside as well
-        tally = None if request is None else request.tally()
+        tally = None if request is None else guard(request.tally)
         if request is None or tally is None:
             return generate(*args, **kwargs)
-        args, kwargs = _with_timed_streamer(args, kwargs, positions["streamer"], tally, request.elapsed_ns)
+        on_token = functools.partial(guard, _add_token, tally, request)
+        args, kwargs = _with_timed_streamer(args, kwargs, streamer_at, on_token)
         token = _is_inside.set(True)
         try:
             output = generate(*args, **kwargs)
         finally:
             _is_inside.reset(token)
-        try:
-            tally.add(_answer(args, kwargs, output))
-        except Exception as error:  # noqa: BLE001 - whatever a model of its own kind returns
-            faults.note("inference", error, "a call of generate() is recorded without its token counts")
+        guard(lambda: tally.add(_answer(args, kwargs, output)))
         return output
 
     return observed
 
 
+def _add_token(tally: Tally, request: Request) -> None:
+    tally.generate(request.elapsed_ns())
+
+
 def _with_timed_streamer(
-    args: tuple[Any, ...], kwargs: dict[str, Any], at: int, tally: Tally, elapsed_ns: Callable[[], int]
+    args: tuple[Any, ...], kwargs: dict[str, Any], at: int, on_token: Callable[[], object]
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """The arguments, with a streamer that is timed where there is one."""
     if kwargs.get("streamer") is not None:
-        return args, kwargs | {"streamer": _TimedStreamer(kwargs["streamer"], tally, elapsed_ns)}
+        return args, kwargs | {"streamer": _TimedStreamer(kwargs["streamer"], on_token)}
     if len(args) > at and args[at] is not None:
-        return (*args[:at], _TimedStreamer(args[at], tally, elapsed_ns), *args[at + 1 :]), kwargs
+        return (*args[:at], _TimedStreamer(args[at], on_token), *args[at + 1 :]), kwargs
     return args, kwargs
 
 
 class _TimedStreamer:
-    """Tells the tally of each token, and the streamer too. The first that comes is the prompt."""
+    """Tells of each token, and the user's streamer too. The first that comes is the prompt."""
 
-    def __init__(self, streamer: Any, tally: Tally, elapsed_ns: Callable[[], int]) -> None:
+    def __init__(self, streamer: Any, on_token: Callable[[], object]) -> None:
         self._streamer = streamer
-        self._tally = tally
-        self._elapsed_ns = elapsed_ns
+        self._on_token = on_token
         self._has_prompt = False
 
     def put(self, value: Any) -> None:
         if self._has_prompt:
-            self._tally.generate(self._elapsed_ns())
+            self._on_token()
         self._has_prompt = True
         self._streamer.put(value)
 
