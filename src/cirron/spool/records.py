@@ -20,10 +20,12 @@ from msgspec import Meta, Struct
 SCHEMA_VERSION = 1
 
 SESSION_NAME = "cirron.session"
+REQUEST_NAME = "request"
 OVERHEAD_MARK = "cirron.overhead_ns"
 NO_SESSION_ID = "root"  # span_id of a mark made outside of any scope and any session
 ATTR_DATA_LOAD = "data_load_ns"
 ATTR_ENDED = "cirron.ended"
+ATTR_FUNCTION = "function"  # of a request
 ATTR_INTERRUPTED = "cirron.interrupted"
 ATTR_UNRESOLVED = "cirron.unresolved"
 
