@@ -288,6 +288,7 @@ class Recording:
             "seal_failure_count": counters["seal_failures"],
             "snapshot_drop_count": counters["snapshots_dropped"],
             **(live.value_files.facts() if live.value_files is not None else {}),
+            "request_left_out_count": counters["requests_left_out"],
             "flush_latency_ns": live.drain.latency_ns,
             **live.outlets.facts(),
             "internal_errors": counters["internal_errors"],

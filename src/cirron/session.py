@@ -210,8 +210,9 @@ def health() -> dict[str, Any]:
     `spool_drop_mark_count` and `spool_drop_memory_count`), `sink_drop_count` (batches that `log` or `stdout`
     were too slow for), `seal_failure_count` (failed tries to write a batch), `snapshot_drop_count`
     (snapshots that waited for a batch in vain), `snapshot_skip_count` (looks whose values were not written
-    in full), `snapshot_file_drop_count` (spans whose files of values the cap removed), `delivery` (what was
-    sent, rejected, failed and is left) and `internal_errors` by place.
+    in full), `snapshot_file_drop_count` (spans whose files of values the cap removed),
+    `request_left_out_count` (requests that `sample_rate` did not choose), `delivery` (what was sent,
+    rejected, failed and is left) and `internal_errors` by place.
 
     Example:
         assert ci.health()["mark_drop_count"] == 0

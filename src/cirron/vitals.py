@@ -26,6 +26,7 @@ AT_REST: dict[str, Any] = {
     "snapshot_drop_count": 0,
     "snapshot_skip_count": 0,
     "snapshot_file_drop_count": 0,
+    "request_left_out_count": 0,
     "spool_drop_count": 0,
     "spool_drop_span_count": 0,
     "spool_drop_mark_count": 0,

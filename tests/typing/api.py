@@ -66,6 +66,28 @@ def wrapped(path: Path) -> None:
     assert_type(ci.Cirron().wrap(path), Path)
 
 
+@ci.inference
+async def answer(question: str) -> dict[str, int]:
+    return {question: 1}
+
+
+@ci.inference(config={"slow_s": 1.0}, sample_rate=0.1)
+def tokens(question: str) -> Iterator[str]:
+    yield from question
+
+
+class Model:
+    @ci.Cirron().inference
+    def predict(self, x: float) -> float:
+        return x
+
+
+async def served() -> None:
+    assert_type(await answer("why"), dict[str, int])
+    assert_type(tokens("why"), Iterator[str])
+    assert_type(Model().predict(1.0), float)
+
+
 def watched(model: object) -> None:
     ci.profile(snapshots=None)
     ci.watch(model)

@@ -1,6 +1,7 @@
 """The native recorder: scopes and marks into a journal, and from there into sealed batches."""
 
 from cirron._recorder.native import (
+    Inference,
     Loop,
     Passage,
     Recorded,
@@ -13,6 +14,7 @@ from cirron._recorder.native import (
     array_stats,
     batches,
     call_in_main_thread,
+    current_request,
     epochs,
     innermost,
     mark,
@@ -26,6 +28,7 @@ from cirron._recorder.native import (
 )
 
 __all__ = [
+    "Inference",
     "Loop",
     "Passage",
     "Recorded",
@@ -38,6 +41,7 @@ __all__ = [
     "array_stats",
     "batches",
     "call_in_main_thread",
+    "current_request",
     "epochs",
     "innermost",
     "mark",

@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 from cirron._recorder.idle import IdleScope as Scope
 
 __all__ = [
+    "Inference",
     "Loop",
     "Passage",
     "Recorded",
@@ -24,6 +25,7 @@ __all__ = [
     "array_stats",
     "batches",
     "call_in_main_thread",
+    "current_request",
     "epochs",
     "innermost",
     "mark",
@@ -125,6 +127,15 @@ def batches(iterable: Iterable[Any]) -> Loop:
 
 def add_memory(record: bytes) -> None:
     """Record nothing."""
+
+
+def Inference(function: Any, *args: Any) -> Any:  # noqa: N802 - a type in the core
+    """The function itself."""
+    return function
+
+
+def current_request() -> None:
+    """None, as nothing is recorded."""
 
 
 def innermost(names: tuple[str, ...]) -> None:

@@ -226,6 +226,7 @@ struct Frame {
     bool used_as_parent;
     bool is_ghost;         // of a scope too deep to be kept: on no stack, never recorded
     bool parent_was_used;  // as a parent, before this frame
+    bool is_request;
     char attrs[];
 };
 static_assert(sizeof(Frame) == 104);

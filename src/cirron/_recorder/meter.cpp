@@ -54,7 +54,7 @@ bool write_summaries(const OpenFrame& open, PyObject* summaries) {
         if (recorder == nullptr || !read_scalar(given, value)) continue;
         guarded(recorder, "follower", [&] {
             uint32_t number = recorder->names().number_of(name);
-            if (number != 0) recorder->mark_at(open.frame->id, number, value, true);
+            if (number != 0) recorder->mark_at(recorder->place_of(open.frame->id), number, value, true);
         });
     }
     return true;

@@ -1,5 +1,9 @@
 // The extension module cirron._recorder.native.
+#include "inference.hpp"
+#include "interest.hpp"
 #include "python.hpp"
+#include "request.hpp"
+#include "request_run.hpp"
 
 namespace cirron {
 
@@ -40,6 +44,7 @@ PyMethodDef g_functions[] = {
     {"add_memory", add_memory, METH_O, nullptr},
     {"innermost", innermost, METH_O, nullptr},
     {"scope_unless", function(scope_unless), METH_FASTCALL, nullptr},
+    {"current_request", current_request, METH_NOARGS, nullptr},
     {"set_default", set_default, METH_O, nullptr},
     {"set_follower", set_follower, METH_O, nullptr},
     {"set_starter", set_starter, METH_O, nullptr},
@@ -73,6 +78,7 @@ int exec_module(PyObject* module) {
     if (init_scope_type(module) != 0 || init_loop_types(module) != 0) return -1;
     if (init_recorder_type(module) != 0 || init_recovered_type(module) != 0) return -1;
     if (init_passage_type(module) != 0 || init_recorded_type(module) != 0 || init_steps_type(module) != 0) return -1;
+    if (init_interest() != 0 || init_inference_type(module) != 0 || init_request_run_type(module) != 0) return -1;
     return 0;
 }
 

@@ -60,6 +60,50 @@ def batches(iterable: Iterable[T] | AsyncIterable[T]) -> Loop[T]: ...
 def add_memory(record: bytes) -> None:
     """See `Recorder.add_memory`."""
 
+@final
+class Inference:
+    """A function whose calls are requests, each with a scope `request` for root; see `cirron.inference`.
+
+    It is called as the function is, and has its attributes. A coroutine or a generator that a call returns, or that is
+    what the function returns and nobody else has, is wrapped into another of the same type.
+
+    Args:
+        function: what is called.
+        kind: 0 for a plain function, 1 for a coroutine's, 2 for a generator's, 3 for an asynchronous generator's.
+        name: the attribute `function` of its requests.
+        parts: three functions that make a coroutine, a generator and an asynchronous generator around a `RequestRun`;
+            what makes a tally; what says of a type whether its objects are to be read (`cirron.serving.interest`); and
+            what knows the trace of OpenTelemetry.
+        find: says where to record, at each call; None for the default recorder.
+        id_position: the index of the positional parameter `request_id`, or -1.
+        sample_rate: the share of requests to keep.
+        slow_ns: requests that last as long are kept in any case; negative for none.
+    """
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        kind: int,
+        name: str,
+        parts: tuple[Any, ...],
+        find: Callable[[], Recorder | None] | None = None,
+        id_position: int = -1,
+        sample_rate: float = 1.0,
+        slow_ns: float = -1.0,
+    ) -> None: ...
+    def __call__(self, *args: Any, **keywords: Any) -> Any: ...
+
+class Request:
+    """A request that is under way, or over."""
+
+    def tally(self) -> Any:
+        """Its account, which is made if need be; None when it is over."""
+    def elapsed_ns(self) -> int:
+        """How long it has lasted; 0 when it is over."""
+
+def current_request() -> Request | None:
+    """The innermost request of the calling thread or task in the default session."""
+
 def innermost(names: tuple[str, ...]) -> str | None:
     """Of these names, the one that the innermost open scope of this thread or task has that has one of them.
 
@@ -101,6 +145,7 @@ class Counters(TypedDict):
     seal_failures: int
     batches_forgotten: int
     snapshots_dropped: int
+    requests_left_out: int
     internal_errors: dict[str, int]
     threads: list[ThreadCounters]
 

@@ -18,6 +18,9 @@ struct RecorderObject {
     Recorder* recorder;  // never null once made
 };
 
+// Null when it is none.
+RecorderObject* as_recorder(PyObject* object);
+
 // The recorder behind g_default_recorder, borrowed; may be null.
 PyObject* default_recorder_object();
 

@@ -108,7 +108,7 @@ PyObject* recorder_mark_at(PyObject* self, PyObject* args) {
     uint32_t number = 0;  // of a name for which there is room
     guarded(recorder, "mark", [&] {
         number = recorder->names().number_of(name);
-        if (number != 0) recorder->mark_at(*span, number, value, is_summary != 0);
+        if (number != 0) recorder->mark_at(recorder->place_of(*span), number, value, is_summary != 0);
     });
     if (number == 0) recorder->count_lost_mark();
     Py_RETURN_NONE;
@@ -394,6 +394,7 @@ PyObject* recorder_counters(PyObject* self, PyObject*) {
                      set_count(dict, "seal_failures", drained.failures) &&
                      set_count(dict, "batches_forgotten", counters.batches_forgotten) &&
                      set_count(dict, "snapshots_dropped", counters.snapshots_dropped) &&
+                     set_count(dict, "requests_left_out", counters.requests_left_out) &&
                      PyDict_SetItemString(dict, "internal_errors", errors) == 0 &&
                      PyDict_SetItemString(dict, "threads", threads) == 0;
         Py_XDECREF(errors);
@@ -536,6 +537,10 @@ PyObject* make_scope_unless(RecorderObject* bound, PyObject* const* args, Py_ssi
     bool is_epoch = PyUnicode_Check(args[0]) && recorder->names().number_of(args[0]) == kEpochName;
     if (is_epoch) make_epoch(scope);
     return scope;
+}
+
+RecorderObject* as_recorder(PyObject* object) {
+    return Py_IS_TYPE(object, &g_recorder_type) ? as_object(object) : nullptr;
 }
 
 PyObject* default_recorder_object() { return g_default_object; }

@@ -253,7 +253,7 @@ PyObject* scope_summarize(PyObject* object, PyObject* const* args, Py_ssize_t co
     uint32_t number = 0;  // of a name for which there is room
     guarded(recorder, "scope summary", [&] {
         number = recorder->names().number_of(args[0]);
-        if (number != 0) recorder->mark_at(self->open.frame->id, number, value, true);
+        if (number != 0) recorder->mark_at(recorder->place_of(self->open.frame->id), number, value, true);
     });
     if (number == 0) recorder->count_lost_mark();
     Py_RETURN_NONE;

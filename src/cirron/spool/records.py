@@ -24,11 +24,13 @@ from cirron.spool.telemetry_event import TelemetryEvent
 SCHEMA_VERSION = 1
 
 SESSION_NAME = "cirron.session"
+REQUEST_NAME = "request"
 OVERHEAD_MARK = "cirron.overhead_ns"
 NO_SESSION_ID = "root"  # span_id of a mark made outside of any scope and any session
 MEMORY = "memory."  # what the names of marks begin with that tell what a phase did to the memory
 ATTR_DATA_LOAD = "data_load_ns"
 ATTR_ENDED = "cirron.ended"
+ATTR_FUNCTION = "function"  # of a request
 ATTR_INTERRUPTED = "cirron.interrupted"
 ATTR_UNRESOLVED = "cirron.unresolved"
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from statistics import median_low
 from typing import NamedTuple
 
-from cirron.spool.records import ATTR_DATA_LOAD, ATTR_ENDED, MEMORY, SESSION_NAME
+from cirron.spool.records import ATTR_DATA_LOAD, ATTR_ENDED, MEMORY, REQUEST_NAME, SESSION_NAME
 from cirron.tree import units
 from cirron.tree.hottest import ScopePath, hottest_path
 from cirron.tree.scope import Scope
@@ -193,7 +193,8 @@ def _facts(scope: Scope, whole: _Whole, is_root: bool) -> Iterator[Fact]:
     if scope.data_load_ns and not waits_much:
         yield _waiting(scope)
     for key, recorded in scope.attrs.items():
-        if key not in ("error", ATTR_DATA_LOAD) and not key.startswith("cirron."):
+        is_told = key in ("error", ATTR_DATA_LOAD) or scope.name == f"{REQUEST_NAME} {recorded}"
+        if not is_told and not key.startswith("cirron."):
             yield _told(f"{units.clean(key)}=", recorded, "dim")
 
 
