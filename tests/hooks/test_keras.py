@@ -187,6 +187,30 @@ def test_each_epoch_has_the_weights_of_a_model_on_torch_by_their_paths():
     assert found == {0: expected, 1: expected}
 
 
+@pytest.mark.parametrize("backend", ["tensorflow", "torch"])
+def test_a_model_whose_fit_is_over_is_no_part_of_the_fit_of_another(backend):
+    run(
+        """
+            ci.profile()
+            first, second = net(), net()
+            fit(first, epochs=2)
+            fit(second, epochs=2)
+            fit(first)
+            ci.shutdown()
+        """,
+        backend,
+    )
+    batches = batches_of(Path(".cirron/spool"))
+    ends = {span.id: span.end_ns for batch in batches for span in batch.spans if span.name == "epoch"}
+    found = {span_id: set() for span_id in sorted(ends, key=ends.get)}
+    for batch in batches:
+        for snapshot in batch.snapshots:
+            found[snapshot.span_id].add(snapshot.tensor_name.removesuffix(".grad"))
+    first = {"sequential/dense/kernel", "sequential/dense/bias"}
+    second = {"sequential_1/dense_1/kernel", "sequential_1/dense_1/bias"}
+    assert list(found.values()) == [first, first, second, second, first]
+
+
 TRAINING = """
     {session}
     keras.utils.set_random_seed(0)
