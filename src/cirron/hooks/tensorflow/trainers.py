@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 from keras.callbacks import CallbackList
 
+from cirron.hooks.leaving import leave, leave_unused
 from cirron.hooks.tensorflow.found import finding
 from cirron.hooks.tensorflow.owner import owner_of
 from cirron.hooks.tensorflow.runs import PREDICT, TEST, TRAIN
@@ -54,8 +55,7 @@ class _Build:
         scope.__enter__()
 
     def end(self) -> None:
-        if not self._scope._cancel():
-            self._scope.__exit__(None, None, None)
+        leave_unused(self._scope)
 
     def fail(self, error: BaseException | None) -> None:
-        self._scope.__exit__(type(error) if error is not None else None, error, None)
+        leave(self._scope, error)

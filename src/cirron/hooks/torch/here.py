@@ -54,9 +54,13 @@ class Here(threading.local):
     def begins(self, loader: Any, is_evaluation: bool) -> None:
         """A loop over this loader begins, so another one over it has been left; and a training ends evaluations.
 
-        But an evaluation may be in the midst of an epoch over the same loader.
+        But an evaluation may be in the midst of an epoch over the same loader. Of an iterator that nobody has asked yet
+        nobody knows what it is for.
         """
         for each in reversed(self.under_way()):
+            if each.count == 0:
+                each.put_off()
+                continue
             is_left = not is_evaluation and not each.is_epoch
             is_same = each.is_of(loader) and not (is_evaluation and each.is_epoch)
             if is_left or is_same:

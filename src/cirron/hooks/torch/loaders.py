@@ -106,9 +106,8 @@ class LoaderHooks:
 
     def _begin_traversal(self, loader: Any) -> Traversal:
         self._look_for_modules(loader)
-        is_evaluation = self._is_evaluation()
-        self._here.begins(loader, is_evaluation)
-        return Traversal(self._target, self._here, self._witness, loader, is_evaluation, self._numbers)
+        self._here.begins(loader, self._is_evaluation())
+        return Traversal(self._target, self._here, self._witness, loader, self._is_evaluation, self._numbers)
 
     def _attached(self, traversal: Traversal, loader: Any, iterator: Any) -> Any:
         """The iterator, which holds the traversal from here on."""

@@ -10,6 +10,7 @@ from torch.utils.data.dataloader import _DatasetKind
 
 from cirron._recorder import Steps
 from cirron.hooks.data_load import first_load
+from cirron.hooks.leaving import leave_unused
 from cirron.hooks.names import (
     CANONICAL,
     DATA_LOAD,
@@ -44,7 +45,7 @@ class Traversal(Steps):
         here: the traversals of the calling thread, of which this is one more.
         witness: asked until it is known what the loop is.
         loader: None where it is not known.
-        is_evaluation: whether it begins as one.
+        is_evaluation: whether a loop that begins now is one.
         numbers: of the epochs.
 
     Attributes:
@@ -56,6 +57,7 @@ class Traversal(Steps):
 
     __slots__ = (
         "__weakref__",
+        "_asks_evaluation",
         "_before",
         "_here",
         "_is_counted",
@@ -80,7 +82,7 @@ class Traversal(Steps):
         here: Here,
         witness: Witness,
         loader: Any,
-        is_evaluation: bool,
+        is_evaluation: Callable[[], bool],
         numbers: EpochNumbers,
     ) -> None:
         super().__init__(*_makers(target))
@@ -89,7 +91,8 @@ class Traversal(Steps):
         self._witness = witness
         self._loader = weakref.ref(loader) if loader is not None else None
         self._length = _length(loader)
-        self._is_evaluation = is_evaluation
+        self._asks_evaluation = is_evaluation
+        self._is_evaluation = False
         self._numbers = numbers
         self._number: int | None = None
         self._is_counted = False  # whether there is an epoch with this number
@@ -131,6 +134,8 @@ class Traversal(Steps):
     def _open(self) -> None:
         self.is_open = True
         self._before = self.count
+        if self.count == 0:
+            self._is_evaluation = self._asks_evaluation()
         self._unit = unit_for(self.target, self._is_evaluation)
         if self._unit == EPOCH and self._number is None:
             self._number = self._numbers.take()
@@ -157,14 +162,17 @@ class Traversal(Steps):
             self._close(type(error))
             return
         self._before += 1
-        if self.load is not None and not self.load._cancel():
-            self.load.__exit__(None, None, None)
-            if self.step is not None:
-                self.step._rename(f"{STEP}.end")
-        elif self.step is not None and self.step._cancel():
-            self.step = None
-        self.load = None
+        leave_unused(self.load)
+        leave_unused(self.step, f"{STEP}.end")
+        self.load = self.step = None
         self.end(None)
+
+    def put_off(self) -> None:
+        """Another loop begins before anybody has asked for a batch: it does so as if this one had not begun yet."""
+        if self._scope is None or self._scope._cancel():
+            self._scope = None
+            self._return_number()
+            self._close(None)
 
     def pause(self) -> None:
         """The program turns to something else. When it asks for another batch, there is another scope for that.
