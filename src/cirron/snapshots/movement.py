@@ -100,7 +100,7 @@ def _look(tensors: Sequence[Tensor]) -> dict[int, _Seen]:
 
 def _readable(tensor: Tensor) -> Tensor | None:
     try:
-        local = local_part(tensor)
+        local = local_part(tensor, {})
         is_number = local.is_floating_point() or local.is_complex()
         return local if is_number and local.numel() > 0 else None
     except Exception:  # noqa: BLE001 - the look at its statistics says why
