@@ -364,6 +364,7 @@ class Cirron:
             scope=self.scope,
             scope_unless=self._scope_unless,
             innermost=self._innermost,
+            here=self._here,
             mark=self.mark,
             watch=self._watch_found,
             keep_gradients=self._keep_gradients,
@@ -386,6 +387,10 @@ class Cirron:
     def _innermost(self, names: tuple[str, ...]) -> str | None:
         recorder = self._recorder
         return None if recorder is None else recorder.innermost(names)
+
+    def _here(self) -> tuple[str, int] | None:
+        recorder = self._recorder
+        return None if recorder is None else recorder.here()
 
     def _set_meter(self, meter: Meter | None) -> None:
         recording = self._recording

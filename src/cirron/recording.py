@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import time
 from collections.abc import Mapping
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
     from cirron.supervision import Task
 
 ASK_S = 0.05  # between two looks whether there still is a writer that could answer
+FLUSH_S = 15.0  # for everything to be written that flush() is asked for
 STOP_S = 5.0  # for a thread to finish its round
 CLOSE_S = 15.0  # for everything that is left at the end of a session to be written,
 PRINT_S = 2.0  # printed,
@@ -147,11 +147,14 @@ class Recording:
         return None if self.is_parents else self._parts
 
     def flush(self) -> None:
-        """Return when everything closed or marked before the call is on disk."""
+        """Return when everything closed or marked before the call is on disk, or when that takes too long."""
         live = self._live
-        if live is not None:
-            live.drain.resolve(block=True)
-            self._write(live, None)
+        if live is None:
+            return
+        live.drain.resolve(block=True)
+        if not self._write(live, FLUSH_S):
+            hung = TimeoutError(f"it takes more than {FLUSH_S:.0f} s")
+            self._faults.note(SPOOL, hung, f"flush() returns before all is on disk ({way_out(hung)})")
 
     def close(self, ended: str) -> None:
         """End the session: seal all records, remove the journal, deliver what can be delivered at once.
@@ -204,26 +207,31 @@ class Recording:
         else:
             files.give_up()
 
-    def _write(self, live: _Parts, timeout_s: float | None) -> None:
-        """Return when what is recorded is on disk, or when time is up; a signal may interrupt it.
+    def _write(self, live: _Parts, timeout_s: float) -> bool:
+        """Whether what is recorded is on disk within that time, half of which values get; a signal may interrupt it.
 
         The writer does it here too: a thread that waits for its answer still hears signals, and one that waits for
         a disk does not.
         """
-        until_s = math.inf if timeout_s is None else time.monotonic() + timeout_s
-        if live.value_files is not None:
-            self._wait_for(live, live.value_files, live.value_files.ask(), until_s)
-        self._wait_for(live, live.writer, live.writer.ask(), until_s)
+        until_s = time.monotonic() + timeout_s
+        files, has_values = live.value_files, True
+        if files is not None:
+            has_values = self._wait_for(live, files, files.ask(), until_s - timeout_s / 2)
+        has_records = self._wait_for(live, live.writer, live.writer.ask(), until_s)
         if not live.supervisor.does(live.writer):
             live.drain.once()
+        return has_values and has_records
 
     @staticmethod
-    def _wait_for(live: _Parts, task: Task, done: SimpleQueue[None], until_s: float) -> None:
-        """Return when a task has answered, or has no thread any more, or when time is up."""
-        while live.supervisor.does(task) and not live.recorder.closed and time.monotonic() < until_s:
+    def _wait_for(live: _Parts, task: Task, done: SimpleQueue[None], until_s: float) -> bool:
+        """Whether a task answers in time; there may be nobody to answer, and then there is nothing to wait for."""
+        while live.supervisor.does(task) and not live.recorder.closed:
+            if time.monotonic() >= until_s:
+                return False
             with suppress(Empty):
-                return done.get(timeout=ASK_S)
-        return None
+                done.get(timeout=ASK_S)
+                return True
+        return True
 
     # ---- what a fork asks for ----
 

@@ -192,6 +192,8 @@ def wrap(estimator: T) -> T:
 def flush() -> None:
     """Return when everything closed or marked before the call is on disk; without a session, at once.
 
+    A disk that hangs holds it up for 15 seconds at most; a warning says so then, and nothing is lost by it.
+
     Example:
         ci.flush()  # ./.cirron/spool holds everything so far
     """

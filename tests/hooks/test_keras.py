@@ -128,9 +128,45 @@ def test_an_end_in_the_middle_of_a_run_and_two_sessions_at_once_do_not_double_an
     steps = ["    step[0]", "      data_load first=True", "      optimizer_step"]
     steps += ["    step[1]", "      data_load", "      optimizer_step"]
     assert names[0] == ["cirron.session", "  build", "    data_load", "  epoch[0]", *steps, "  epoch[1]"]
-    unowned = ["  data_load", "  optimizer_step"] * 4  # of a run whose beginning it has not seen
+    unowned = ["  data_load", "  optimizer_step"] * 2  # of the epoch that had begun before
     evaluation = ["  evaluation", "    step[0]", "      data_load first=True"]
-    assert names[1] == ["cirron.session", *unowned, *evaluation]
+    assert names[1] == ["cirron.session", *unowned, "  epoch[2]", *steps, *evaluation]
+
+
+@pytest.mark.parametrize("backend", ["tensorflow", "torch"])
+def test_a_session_that_begins_in_the_midst_of_a_fit_has_its_next_epochs_and_what_they_train(backend):
+    run(
+        """
+            model = net()
+            def begin(epoch, logs):
+                if epoch == 0:
+                    ci.profile()
+            fit(model, epochs=2, validation_split=0.5, callbacks=[keras.callbacks.LambdaCallback(on_epoch_begin=begin)])
+            ci.shutdown()
+        """,
+        backend,
+    )
+    batches = batches_of(Path(".cirron/spool"))
+    epochs = {span.id: span for batch in batches for span in batch.spans if span.name == "epoch"}
+    evaluations = [span for batch in batches for span in batch.spans if span.name == "evaluation"]
+    assert [span.index for span in epochs.values()] == [1]
+    assert [span.parent_id in epochs for span in evaluations] == [False, True]
+    assert {each.span_id for batch in batches for each in batch.snapshots} == set(epochs)
+
+
+def test_an_exception_ends_the_epoch_of_a_fit_whose_beginning_nobody_has_seen():
+    run("""
+        model = net()
+        def begin(epoch, logs):
+            ci.profile() if epoch == 0 else {}["no such key"]
+        try:
+            fit(model, epochs=2, callbacks=[keras.callbacks.LambdaCallback(on_epoch_begin=begin)])
+        except KeyError:
+            pass
+        with ci.scope("afterwards"):
+            pass
+    """)
+    assert draw(Path(".cirron/spool")).splitlines()[-2:] == ["  epoch[1]", "  afterwards"]
 
 
 def test_hooks_that_fail_are_counted_and_change_nothing():
@@ -185,6 +221,30 @@ def test_each_epoch_has_the_weights_of_a_model_on_torch_by_their_paths():
     moving = {"n/moving_mean", "n/moving_variance"}
     expected = weights | {f"{name}.grad" for name in weights} | moving
     assert found == {0: expected, 1: expected}
+
+
+@pytest.mark.parametrize("backend", ["tensorflow", "torch"])
+def test_a_model_whose_fit_is_over_is_no_part_of_the_fit_of_another(backend):
+    run(
+        """
+            ci.profile()
+            first, second = net(), net()
+            fit(first, epochs=2)
+            fit(second, epochs=2)
+            fit(first)
+            ci.shutdown()
+        """,
+        backend,
+    )
+    batches = batches_of(Path(".cirron/spool"))
+    ends = {span.id: span.end_ns for batch in batches for span in batch.spans if span.name == "epoch"}
+    found = {span_id: set() for span_id in sorted(ends, key=ends.get)}
+    for batch in batches:
+        for snapshot in batch.snapshots:
+            found[snapshot.span_id].add(snapshot.tensor_name.removesuffix(".grad"))
+    first = {"sequential/dense/kernel", "sequential/dense/bias"}
+    second = {"sequential_1/dense_1/kernel", "sequential_1/dense_1/bias"}
+    assert list(found.values()) == [first, first, second, second, first]
 
 
 TRAINING = """

@@ -44,4 +44,4 @@ def test_a_program_gives_its_tree_and_computes_what_it_computes_without(program)
     _, _, expected = cleandoc(ast.get_docstring(ast.parse(code))).partition("\n\n")
     printed = run(program, code)
     assert without_measures(draw(Path(".cirron/spool"))) == expected
-    assert run(program, code.replace("ci.profile()", "pass")) == printed
+    assert run(program, re.sub(r"ci\.profile\(.*?\)", "pass", code)) == printed

@@ -104,6 +104,58 @@ def test_two_models_with_an_optimizer_each_come_once_each(net):
     assert (models["0.weight"], models["bias.grad"]) == ("Sequential", "Linear")
 
 
+def test_a_model_whose_training_is_over_is_no_part_of_another_training(net):
+    later = nn.Linear(3, 1)
+    ci.profile()
+    train(net, torch.optim.SGD(net.parameters(), lr=0.1))
+    train(later, torch.optim.SGD(later.parameters(), lr=0.1), epochs=2)
+    train(net, torch.optim.SGD(net.parameters(), lr=0.1))
+    of_later = ["bias", "bias.grad", "weight", "weight.grad"]
+    assert names() == {0: OF_NET, 1: of_later, 2: of_later, 3: OF_NET}
+    marks = [mark for batch in read(".cirron").batches() for mark in batch.marks]
+    norms = [mark.value for mark in marks if mark.name == "grad_norm"]
+    squares = [
+        sum(each.stats.norm**2 for name, each in found.items() if name.endswith(".grad"))
+        for found in taken().values()
+    ]
+    assert [norm**2 for norm in norms] == pytest.approx(squares)
+
+
+def test_a_model_that_is_watched_is_looked_at_whoever_is_trained(net):
+    later = nn.Linear(3, 1, bias=False)
+    ci.profile()
+    ci.watch(net)
+    train(later, torch.optim.SGD(later.parameters(), lr=0.1), epochs=2)
+    assert names() == {epoch: ["0.bias", "0.weight", "2.weight", "weight", "weight.grad"] for epoch in (0, 1)}
+
+
+def test_an_optimizer_that_torch_cannot_see_at_work_counts_as_well(net):
+    class Unseen(torch.optim.SGD):
+        def step(self):
+            for each in self.param_groups[0]["params"]:
+                each.data.sub_(each.grad.data, alpha=0.1)
+
+    other = nn.Linear(3, 1, bias=False)
+    ci.profile()
+    of_net, of_other = Unseen(net.parameters(), lr=0.1), torch.optim.SGD(other.parameters(), lr=0.1)
+    for _ in range(3):
+        for x in loader():
+            for model, optimizer in ((net, of_net), (other, of_other)):
+                optimizer.zero_grad()
+                model(x).square().mean().backward()
+                optimizer.step()
+    both = sorted([*OF_NET, "weight", "weight.grad"])
+    assert names() == {0: both, 1: both, 2: both}
+
+
+def test_where_nothing_is_learned_the_models_are_looked_at_all_the_same(net):
+    ci.profile()
+    train(net, torch.optim.SGD(net.parameters(), lr=0.1))
+    for x in loader():
+        net(x).square().mean().backward()
+    assert names() == {0: OF_NET, 1: OF_NET}
+
+
 def test_parts_that_are_called_one_by_one_are_found_one_by_one(net):
     ci.profile()
     train(lambda x: net[2](net[1](net[0](x))), torch.optim.SGD(net.parameters(), lr=0.1))

@@ -122,7 +122,8 @@ def test_counters_know_the_threads_that_are_at_work(session):
 def test_records_of_a_thread_that_has_ended_survive_the_next_one_in_its_place(session):
     for number in range(5):
         in_thread(mark, "m", number)
-    assert [mark.value for mark in session.marks("m")] == [0, 1, 2, 3, 4]
+    # A drain in between may give a thread another ring than the one before had: then their order is open.
+    assert sorted(mark.value for mark in session.marks("m")) == [0, 1, 2, 3, 4]
 
 
 def test_a_thread_that_ends_after_the_session_does_no_harm(session):

@@ -3,6 +3,7 @@
 import logging
 import os
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from click.testing import CliRunner
 from torch import nn
 
 import cirron as ci
+from cirron import recording
 from cirron.cli.app import cirron as command
 from cirron.faults import Faults
 from cirron.settings import Settings
@@ -309,6 +311,22 @@ def test_what_is_given_up_is_recorded_without_its_values(files):
     assert not files.has_more()
     assert value_files.ENDED.encode() in files.heard.records[0]
     assert b'"blob_uri":null' in files.heard.records[0]
+
+
+def test_a_disk_that_hangs_under_the_files_holds_flush_up_for_a_bounded_time(model, monkeypatch, caplog):
+    hang = threading.Event()
+    monkeypatch.setattr(value_files, "write_tensors", lambda *_: hang.wait())
+    monkeypatch.setattr(recording, "FLUSH_S", 0.2)
+    ci.profile(snapshots="full")
+    ci.watch(model)
+    list(train(model, epochs=1))
+    ci.flush()
+    assert "epoch" in [span.name for batch in read(FOLDER).batches() for span in batch.spans]
+    assert "see whether the disk still answers" in caplog.text
+    hang.set()
+    ci.flush()
+    ci.shutdown()
+    assert len(snapshots()) == 4
 
 
 def test_files_are_for_everybody_who_may_read_the_folder(files):

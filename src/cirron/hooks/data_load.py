@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cirron.hooks.leaving import leave, leave_unused
 from cirron.hooks.names import CANONICAL, DATA_LOAD, NO_LOAD_IN
 
 if TYPE_CHECKING:
@@ -32,14 +33,14 @@ class DataLoad:
 
     def end(self) -> None:
         """A batch has come."""
-        self._scope.__exit__(None, None, None)
+        leave(self._scope, None)
 
     def fail(self, error: BaseException | None) -> None:
         """None will come: there was no such fetch, but for what the user recorded in it."""
-        if not isinstance(error, StopIteration):
-            self._scope.__exit__(type(error) if error is not None else None, error, None)
-        elif not self._scope._cancel():
-            self.end()
+        if isinstance(error, StopIteration):
+            leave_unused(self._scope)
+        else:
+            leave(self._scope, error)
 
 
 def first_load(target: Target) -> AnyScope | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
+from cirron.hooks.leaving import leave, leave_unused
 from cirron.hooks.names import CANONICAL, EPOCH, EVALUATION, NO_STEP_IN, STEP, UNITS
 
 if TYPE_CHECKING:
@@ -68,9 +69,7 @@ class OwnedLoop:
 
         Where something was recorded in it, such as the fetch that found the data at its end, it is called `step.end`.
         """
-        if self._step is not None and not self._step._cancel():
-            self._step._rename(f"{STEP}.end")
-            self._step.__exit__(None, None, None)
+        leave_unused(self._step, f"{STEP}.end")
         self._step = None
 
     def end(self) -> None:
@@ -83,9 +82,7 @@ class OwnedLoop:
     def forget(self) -> None:
         """There was nothing to do: the epoch is as if it had not begun, or `epoch.end`, as steps are `step.end`."""
         self.end_steps()
-        if self._unit is not None and not self._unit._cancel():
-            self._unit._rename(f"{EPOCH}.end")
-            self._unit.__exit__(None, None, None)
+        leave_unused(self._unit, f"{EPOCH}.end")
         self._unit = None
 
     def fail(self, error: BaseException | None) -> None:
@@ -95,13 +92,11 @@ class OwnedLoop:
 
     def _leave_step(self, error: BaseException | None) -> None:
         step, self._step = self._step, None
-        if step is not None:
-            step.__exit__(type(error) if error is not None else None, error, None)
+        leave(step, error)
 
     def _leave_unit(self, error: BaseException | None) -> None:
         unit, self._unit = self._unit, None
-        if unit is not None:
-            unit.__exit__(type(error) if error is not None else None, error, None)
+        leave(unit, error)
 
 
 class _Here(threading.local):

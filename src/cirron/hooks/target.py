@@ -18,6 +18,7 @@ class Target(NamedTuple):
         scope: opens scopes, as `cirron.scope` does.
         scope_unless: the same, where no such scope is open; see `native.pyi`.
         innermost: tells which of some names the innermost open scope has; see there too.
+        here: the id of the innermost open scope, and the time; None where nothing is recorded.
         mark: as `cirron.mark`.
         watch: as `cirron.watch`, for models that hooks come by; an optimizer stands for what no model of them has.
         keep_gradients: looks at gradients, of the parameters with these ids or of all, which may be cleared before the
@@ -32,6 +33,7 @@ class Target(NamedTuple):
     scope: Callable[..., AnyScope]
     scope_unless: Callable[..., AnyScope | None]
     innermost: Callable[[tuple[str, ...]], str | None]
+    here: Callable[[], tuple[str, int] | None]
     mark: Callable[..., None]
     watch: Callable[[object], None]
     keep_gradients: Callable[..., None]

@@ -88,20 +88,23 @@ def look_at(
     return look
 
 
-def local_part(tensor: Tensor) -> Tensor:
+def local_part(tensor: Tensor, attrs: dict[str, Any]) -> Tensor:
     """The elements that are here, of any kind of tensor, as a dense one.
+
+    Args:
+        tensor: it stays as it is.
+        attrs: gets what there is to say of how the whole tensor is kept.
 
     Raises:
         Unreadable: there are none.
     """
-    local = _strided(_shard(tensor.detach(), {}), {})
+    local = _strided(_shard(tensor.detach(), attrs), attrs)
     require_memory(local)
     return local
 
 
 def _fill_in(look: Look, tensor: Tensor, on_devices: OnDevices, keep: Keep, divisor: float) -> None:
-    local = _strided(_shard(tensor.detach(), look.attrs), look.attrs)
-    require_memory(local)
+    local = local_part(tensor, look.attrs)
     if local.is_complex():
         look.attrs[ATTR_OF] = "magnitudes"
     if divisor != 1:

@@ -54,11 +54,17 @@ class Movement:
         None where no tensor was known, or all were zero. What is known by a sample counts as what it stands for.
         """
         known = [id(each) for each in tensors if self._knows(each)]
-        before, self._before = self._before, _look(tensors)
-        pairs = [(before[key], self._before[key]) for key in known if key in self._before]
+        before, now = self._before, _look(tensors)
+        self._before = {key: seen for key, seen in before.items() if seen.of() is not None} | now
+        pairs = [(before[key], now[key]) for key in known if key in now]
         pairs = [(old, new) for old, new in pairs if old.values.shape == new.values.shape]
         moved, size = _squares(pairs)
         return math.sqrt(moved / size) if size > 0 else None
+
+    def has_moved(self, tensors: Sequence[Tensor]) -> bool:
+        """Whether one of them is not what it was, as far as it was known."""
+        now = _look([each for each in tensors if self._knows(each)])
+        return any(not self._before[key].values.equal(seen.values) for key, seen in now.items())
 
     def _knows(self, tensor: Tensor) -> bool:
         seen = self._before.get(id(tensor))
@@ -94,7 +100,7 @@ def _look(tensors: Sequence[Tensor]) -> dict[int, _Seen]:
 
 def _readable(tensor: Tensor) -> Tensor | None:
     try:
-        local = local_part(tensor)
+        local = local_part(tensor, {})
         is_number = local.is_floating_point() or local.is_complex()
         return local if is_number and local.numel() > 0 else None
     except Exception:  # noqa: BLE001 - the look at its statistics says why

@@ -28,11 +28,13 @@ class Subject:
     Attributes:
         name: unlike that of any other.
         tensor: the parameter.
+        model: that it is of: a module, or the optimizer of what no module has.
         attrs: what its snapshots say of it.
     """
 
     name: str
     tensor: Tensor | Variable
+    model: Any
     attrs: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -45,11 +47,11 @@ class Subject:
 def subjects(models: Sequence[Any]) -> Iterator[Subject]:
     """The parameters of the models; what several have is the first one's, and an optimizer's what no module has."""
     names: set[str] = set()
-    for label, found in _labelled(_shared_out(models)):
+    for label, model, found in _labelled(_shared_out(models)):
         for parameter in found:
             name = _new_name(parameter.name, label, names)
             names.add(name)
-            yield Subject(name, parameter.tensor, _attrs(label, parameter))
+            yield Subject(name, parameter.tensor, model, _attrs(label, parameter))
 
 
 def _new_name(name: str, label: str | None, taken: Container[str]) -> str:
@@ -80,7 +82,7 @@ def _shared_out(models: Sequence[Any]) -> list[tuple[Any, list[Parameter]]]:
 
 def _labelled(
     shares: Sequence[tuple[Any, list[Parameter]]],
-) -> Iterator[tuple[str | None, list[Parameter]]]:
+) -> Iterator[tuple[str | None, Any, list[Parameter]]]:
     """Each share with what tells its model from the others: its class, with a number where it is not the only one."""
     totals = Counter(type(model).__name__ for model, _ in shares)
     numbers: Counter[str] = Counter()
@@ -89,4 +91,4 @@ def _labelled(
         if totals[label] > 1:
             label, kind = f"{label}[{numbers[label]}]", label
             numbers[kind] += 1
-        yield (label if len(shares) > 1 else None), found
+        yield (label if len(shares) > 1 else None), model, found

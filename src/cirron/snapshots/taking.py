@@ -15,10 +15,10 @@ from cirron.snapshots.keep import ONLY_STATS, Keep
 from cirron.snapshots.looks import Look, look_at
 from cirron.snapshots.movement import Movement
 from cirron.snapshots.on_devices import OnDevices
+from cirron.snapshots.progress import Progress, trained_tensors
 from cirron.snapshots.subjects import Subject, subjects
 from cirron.snapshots.summary import GRAD_NORM, UPDATE_RATIO, FirstNonfinite, global_norm
 from cirron.snapshots.value_files import ATTR_SKIPPED, GRADIENTS, TOO_SLOW, WEIGHTS, Entry, Lot
-from cirron.snapshots.variables import is_variable
 from cirron.snapshots.watched import Watched
 from cirron.spool.records import Snapshot
 
@@ -72,13 +72,14 @@ class Taking:
         self._gradients = Gradients(self._divisor, self._on_devices)
         self._divided_by: dict[int, float] = {}
         self._movement = Movement()
+        self._progress = Progress(self._movement)
         self._nonfinite_gradient = FirstNonfinite()
         self._nonfinite_parameter = FirstNonfinite()
 
     def begin(self) -> None:
         """Remember the weights of models that are new, to tell later how far they have come."""
         try:
-            self._movement.begin(_trained(self._subjects()))
+            self._movement.begin(trained_tensors(self._subjects()))
         except Exception as error:  # noqa: BLE001 - whatever a model does, the program goes on
             self._faults.note(PLACE, error, "how far the weights come in this epoch will not be known")
 
@@ -110,7 +111,7 @@ class Taking:
 
     def _take(self, place: dict[str, Any]) -> None:
         self._prepare()
-        there = self._subjects()
+        there = self._without_idle(self._subjects())
         gradients = [(each, look) for each in there if (look := self._gradients.look(each)) is not None]
         weights = [(each, look) for each in there if (look := self._weight(each)) is not None]
         self._gradients.forget()
@@ -138,6 +139,13 @@ class Taking:
 
     def _subjects(self) -> list[Subject]:
         return list(subjects([*self._watched.models(), *self.found.models()]))
+
+    def _without_idle(self, there: list[Subject]) -> list[Subject]:
+        """Not the parameters of models that hooks have found in a training that is over."""
+        found = self.found.models()
+        learning = self._progress.learning([each for each in there if _is_in(found, each.model)])
+        wanted = [*self._watched.models(), *learning]
+        return [each for each in there if _is_in(wanted, each.model)]
 
     def _divisor(self, parameter: Tensor | Variable) -> float:
         return self._divided_by.get(id(parameter), 1.0)
@@ -184,7 +192,7 @@ class Taking:
     ) -> None:
         for name, value in (
             (GRAD_NORM, global_norm(gradients)),
-            (UPDATE_RATIO, self._movement.ratio(_trained(there))),
+            (UPDATE_RATIO, self._movement.ratio(trained_tensors(there))),
         ):
             if value is not None:
                 mark(name, value, True)  # noqa: FBT003 - as native functions have it
@@ -194,9 +202,8 @@ def _gradients(looks: Iterable[tuple[Subject, Look]]) -> Iterable[tuple[str, Loo
     return ((f"{each.name}.grad", look) for each, look in looks)
 
 
-def _trained(there: Iterable[Subject]) -> list[Tensor]:
-    """Not the variables of TensorFlow: how far these come is not told."""
-    return [each.tensor for each in there if each.is_trained and not is_variable(each.tensor)]
+def _is_in(models: Iterable[Any], model: object) -> bool:
+    return any(each is model for each in models)  # a model may say what is equal to it
 
 
 def _as_point(mark: Callable[[str, float | str, bool], None]) -> Callable[[str, str], None]:

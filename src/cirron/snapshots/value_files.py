@@ -169,6 +169,7 @@ class ValueFiles:
             for file in (WEIGHTS, GRADIENTS):
                 if tensors := lot.tensors(file):
                     uris[file] = self._write_file(lot.span_id, file, tensors)
+            self._cap.keep(lot.span_id)
             self._faults.over(SPOOL)
         except Exception as error:  # noqa: BLE001 - a full disk, or what safetensors makes of one
             reason = FAILED
@@ -188,7 +189,6 @@ class ValueFiles:
     def _write_file(self, span_id: str, file: str, tensors: dict[str, Tensor | numpy.ndarray]) -> str:
         uri = f"snapshots/{span_id}/{file}.safetensors"
         write_tensors(self._output_dir / uri, tensors, self._fsync)
-        self._cap.keep(span_id)
         return uri
 
     def _remove(self, uris: dict[str, str]) -> None:

@@ -1,4 +1,4 @@
-"""A look at one batch, for its shape or to try the model on it, is no epoch.
+"""A look at one batch, for its shape or to try the model on it, is no epoch; nor is a loop over no data.
 
 cirron.session
   peek
@@ -32,6 +32,8 @@ print(x.shape, model(x).sum().item())
 for x, _ in loader:
     print(x.dtype)
     break
+for _ in torch.utils.data.DataLoader([]):
+    print("never")
 unused = iter(loader)
 del unused
 for x, _ in short:

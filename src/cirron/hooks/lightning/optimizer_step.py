@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from cirron.hooks.leaving import leave
 from cirron.hooks.names import CANONICAL, OPTIMIZER_STEP
 
 if TYPE_CHECKING:
@@ -83,5 +84,4 @@ class _Step:
 
     def fail(self, error: BaseException | None) -> None:
         self._here.step = None
-        if self._scope is not None:
-            self._scope.__exit__(type(error) if error is not None else None, error, None)
+        leave(self._scope, error)

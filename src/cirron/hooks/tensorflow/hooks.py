@@ -27,8 +27,8 @@ class Hooks:
     def install(self) -> None:
         """Begin to record."""
         guard = Guard("tensorflow", self._target.faults)
-        hook_trainers(self._target, self._runs, guard, self._patches)
         hook_callback_lists(self._runs, guard, self._patches)
+        hook_trainers(self._target, self._runs, guard, self._patches)
         hook_data(self._target, self._runs, guard, self._patches)
         hook_optimizers(self._target, self._patches)
 

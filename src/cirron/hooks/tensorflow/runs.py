@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from typing import TYPE_CHECKING, Any
 
 from cirron.hooks.names import PREDICTION
@@ -25,6 +26,7 @@ class Run:
     Attributes:
         kind: `TRAIN`, `TEST` or `PREDICT`.
         is_first: whether the batch at hand is the first of its epoch, evaluation or prediction.
+        until: kept with the run, to tell when it ends where no call does.
     """
 
     def __init__(self, target: Target, kind: str, under_way: list[Run]) -> None:
@@ -34,7 +36,8 @@ class Run:
         self._under_way = under_way
         self._loop = OwnedLoop(target)
         self._is_waiting = False
-        self._callbacks: Any = None
+        self.until: Any = None
+        self._callbacks: weakref.ref[Any] | None = None
         if kind == TEST:
             self._loop.begin_evaluation()
         elif kind == PREDICT:
@@ -43,8 +46,8 @@ class Run:
     def is_told_by(self, callbacks: Any) -> bool:
         """Whether this list of callbacks tells of it: the first one that does, not lists that are callbacks in it."""
         if self._callbacks is None:
-            self._callbacks = callbacks
-        return self._callbacks is callbacks
+            self._callbacks = weakref.ref(callbacks)
+        return self._callbacks() is callbacks
 
     def begin_epoch(self, epoch: int) -> None:
         """An epoch of `fit` begins."""

@@ -6,7 +6,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import keras
+from keras.callbacks import CallbackList
 
+from cirron.hooks.leaving import leave, leave_unused
+from cirron.hooks.tensorflow.found import finding
 from cirron.hooks.tensorflow.owner import owner_of
 from cirron.hooks.tensorflow.runs import PREDICT, TEST, TRAIN
 
@@ -27,6 +30,8 @@ def hook_trainers(target: Target, runs: Runs, guard: Guard, patches: Patches) ->
         owner = owner_of(name, keras.Model)
         patches.set(owner, name, guard.around(begin, vars(owner)[name]))
 
+    find = finding(runs, guard, partial(_begin_run, target, runs, TRAIN))
+    patches.set(CallbackList, "on_epoch_begin", guard.before(find, CallbackList.on_epoch_begin))
     for name, kind in (("fit", TRAIN), ("evaluate", TEST), ("predict", PREDICT)):
         hook(name, partial(_begin_run, target, runs, kind))
     hook("_symbolic_build", partial(_begin_build, target))
@@ -50,8 +55,7 @@ class _Build:
         scope.__enter__()
 
     def end(self) -> None:
-        if not self._scope._cancel():
-            self._scope.__exit__(None, None, None)
+        leave_unused(self._scope)
 
     def fail(self, error: BaseException | None) -> None:
-        self._scope.__exit__(type(error) if error is not None else None, error, None)
+        leave(self._scope, error)

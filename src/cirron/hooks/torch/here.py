@@ -22,23 +22,60 @@ class Here(threading.local):
         self._traversals: list[weakref.ref[Traversal]] = []
 
     def under_way(self) -> list[Traversal]:
-        """Those that this thread has begun, and that are not over."""
+        """Those that this thread has begun, and that are not over, in the order in which their scopes were opened."""
         found = (each() for each in self._traversals)
         return [each for each in found if each is not None and not each.is_over]
 
-    def begins(self, traversal: Traversal) -> None:
-        """One more is under way."""
-        self._traversals = [weakref.ref(each) for each in (*self.under_way(), traversal)]
+    def opens(self, traversal: Traversal) -> None:
+        """The scopes of one are open now; those of an evaluation within others end when these go on."""
+        others = [each for each in self.under_way() if each is not traversal]
+        if not traversal.is_epoch:
+            for each in others:
+                each.is_ready = False
+        self._traversals = [weakref.ref(each) for each in (*others, traversal)]
+
+    def turns_to(self, traversal: Traversal) -> None:
+        """Another batch is asked for there: evaluations in its last step are over, or wait for a `next` by hand."""
+        for each in self._later_than(traversal):
+            if not each.is_epoch:
+                each.pause()
+
+    def closes(self, traversal: Traversal) -> None:
+        """The scope around its steps ends, and maybe those of others in it, which go on outside of it."""
+        for each in self._later_than(traversal):
+            each.pause()
+
+    def _later_than(self, traversal: Traversal) -> list[Traversal]:
+        """The latest first; none where this thread has not opened it."""
+        under_way = self.under_way()
+        there = under_way.index(traversal) + 1 if traversal in under_way else len(under_way)
+        return under_way[: there - 1 : -1]
+
+    def begins(self, loader: Any, is_evaluation: bool) -> None:
+        """A loop over this loader begins, so another one over it has been left; and a training ends evaluations.
+
+        But an evaluation may be in the midst of an epoch over the same loader. Of an iterator that nobody has asked yet
+        nobody knows what it is for.
+        """
+        for each in reversed(self.under_way()):
+            if each.count == 0:
+                each.put_off()
+                continue
+            is_left = not is_evaluation and not each.is_epoch
+            is_same = each.is_of(loader) and not (is_evaluation and each.is_epoch)
+            if is_left or is_same:
+                each.pause()
 
     def work(self, is_training: bool) -> None:
         """Something is done with a batch, with gradients to learn from or without."""
         for each in self.under_way():
-            each.work(is_training)
+            if each.is_open:
+                each.work(is_training)
 
     def is_last_step(self) -> bool:
         """Whether the loop at hand is at its last batch, as far as its loader knows how many there are."""
         for each in reversed(self._traversals):
             traversal = each()
-            if traversal is not None and not traversal.is_over:
+            if traversal is not None and traversal.is_open:
                 return traversal.is_at_last_step
         return False

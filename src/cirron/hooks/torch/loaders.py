@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.utils.data import dataloader
 
-from cirron.hooks.names import EPOCH
 from cirron.hooks.torch.held import HeldIterator
-from cirron.hooks.torch.traversal import Traversal, Unit, unit_for
+from cirron.hooks.torch.traversal import EpochNumbers, Traversal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,7 +38,7 @@ class LoaderHooks:
         self._here = here
         self._witness = witness
         self._discovery = discovery
-        self._epochs = 0
+        self._numbers = EpochNumbers()
         self._known: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
 
     def install(self, patches: Patches) -> None:
@@ -107,15 +106,8 @@ class LoaderHooks:
 
     def _begin_traversal(self, loader: Any) -> Traversal:
         self._look_for_modules(loader)
-        is_evaluation = self._is_evaluation()
-        for each in self._here.under_way():
-            if each.is_of(loader) and not (is_evaluation and each.is_epoch):
-                each.end(None)
-        name = unit_for(self._target, is_evaluation)
-        unit = None if name is None else Unit(name, self._next_number() if name == EPOCH else None)
-        traversal = Traversal(self._target, self._witness, loader, unit, self._give_back)
-        self._here.begins(traversal)
-        return traversal
+        self._here.begins(loader, self._is_evaluation())
+        return Traversal(self._target, self._here, self._witness, loader, self._is_evaluation, self._numbers)
 
     def _attached(self, traversal: Traversal, loader: Any, iterator: Any) -> Any:
         """The iterator, which holds the traversal from here on."""
@@ -130,15 +122,6 @@ class LoaderHooks:
     def _is_evaluation(self) -> bool:
         trained = self._here.trained() if self._here.trained is not None else None
         return not torch.is_grad_enabled() or (trained is not None and not trained.training)
-
-    def _next_number(self) -> int:
-        self._epochs += 1
-        return self._epochs - 1
-
-    def _give_back(self, number: int) -> None:
-        """That of an epoch that was none; where another thread has begun one since, it stays unused."""
-        if number == self._epochs - 1:
-            self._epochs = number
 
     def _look_for_modules(self, loader: Any) -> None:
         if loader is None or self._known.get(id(loader)) is loader:
