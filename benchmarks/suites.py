@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import cases, competitors, hooks, loop, sending, training
+from benchmarks import cases, competitors, hooks, loop, phases, sending, training
 from benchmarks.settings import Settings
 from benchmarks.timing import Case, Gate, Stopwatch
 
@@ -101,6 +101,10 @@ def hooks_profiler(settings: Settings) -> Round:
     return hooks.ratios(hooks.torch_profiler)
 
 
+def phases_of_a_recorder(settings: Settings) -> Round:
+    return _shuffled(phases.measured(), settings.operation_ops)
+
+
 SUITES: dict[str, Suite] = {
     suite.__name__: suite
     for suite in (
@@ -115,6 +119,7 @@ SUITES: dict[str, Suite] = {
         train,
         hooks_of_frameworks,
         hooks_profiler,
+        phases_of_a_recorder,
     )
 }
 

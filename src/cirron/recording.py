@@ -280,6 +280,7 @@ class Recording:
             "scope_depth": live.recorder.depth(),
             "mark_drop_count": counters["marks_dropped"],
             "span_drop_count": counters["spans_dropped"],
+            "memory_drop_count": counters["memory_dropped"],
             "scope_drop_count": counters["scopes_too_deep"],
             "mark_reject_count": counters["marks_rejected"],
             "drops_by_thread": counters["threads"],

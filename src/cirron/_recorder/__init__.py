@@ -8,6 +8,7 @@ from cirron._recorder.native import (
     Recovered,
     Scope,
     Steps,
+    add_memory,
     arm_starter,
     array_stats,
     batches,
@@ -20,6 +21,7 @@ from cirron._recorder.native import (
     scope,
     scope_unless,
     set_default,
+    set_follower,
     set_starter,
 )
 
@@ -31,6 +33,7 @@ __all__ = [
     "Recovered",
     "Scope",
     "Steps",
+    "add_memory",
     "arm_starter",
     "array_stats",
     "batches",
@@ -43,5 +46,6 @@ __all__ = [
     "scope",
     "scope_unless",
     "set_default",
+    "set_follower",
     "set_starter",
 ]

@@ -19,6 +19,7 @@ __all__ = [
     "Recovered",
     "Scope",
     "Steps",
+    "add_memory",
     "arm_starter",
     "array_stats",
     "batches",
@@ -31,6 +32,7 @@ __all__ = [
     "scope",
     "scope_unless",
     "set_default",
+    "set_follower",
     "set_starter",
 ]
 
@@ -121,6 +123,10 @@ def batches(iterable: Iterable[Any]) -> Loop:
     return Loop(iterable)
 
 
+def add_memory(record: bytes) -> None:
+    """Record nothing."""
+
+
 def innermost(names: tuple[str, ...]) -> None:
     """None, as no scope is open."""
 
@@ -160,6 +166,10 @@ def array_stats(address: int, dtype: str, shape: tuple[int, ...], strides: tuple
 
 def set_default(recorder: None) -> None:
     """Nothing: what the main interpreter records into is its own affair."""
+
+
+def set_follower(follower: Any) -> None:
+    """Nothing."""
 
 
 def set_starter(starter: Callable[[], None] | None) -> None:

@@ -17,6 +17,8 @@ PyObject* epochs(PyObject*, PyObject* iterable) { return make_loop(nullptr, iter
 PyObject* batches(PyObject*, PyObject* iterable) { return make_loop(nullptr, iterable, false); }
 
 PyObject* innermost(PyObject*, PyObject* names) { return find_innermost(nullptr, names); }
+PyObject* add_memory(PyObject*, PyObject* record) { return make_memory(nullptr, record); }
+
 PyObject* scope_unless(PyObject*, PyObject* const* args, Py_ssize_t count) {
     return make_scope_unless(nullptr, args, count);
 }
@@ -35,9 +37,11 @@ PyMethodDef g_functions[] = {
      "epochs($module, iterable, /)\n--\n\nOpen an `epoch` scope for each item of `iterable`."},
     {"batches", batches, METH_O,
      "batches($module, iterable, /)\n--\n\nOpen a `batch` scope for each item of `iterable`."},
+    {"add_memory", add_memory, METH_O, nullptr},
     {"innermost", innermost, METH_O, nullptr},
     {"scope_unless", function(scope_unless), METH_FASTCALL, nullptr},
     {"set_default", set_default, METH_O, nullptr},
+    {"set_follower", set_follower, METH_O, nullptr},
     {"set_starter", set_starter, METH_O, nullptr},
     {"arm_starter", arm_starter, METH_NOARGS, nullptr},
     {"call_in_main_thread", call_in_main_thread, METH_O, nullptr},

@@ -14,6 +14,7 @@ T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
 Reading: TypeAlias = Callable[[], tuple[int | None, Deferred | None]]
 Meter: TypeAlias = Callable[[], Reading | None]
+Follower: TypeAlias = Callable[[str], Callable[[bool], tuple[tuple[str, Any], ...] | None] | None]
 
 @final
 class Scope:
@@ -35,6 +36,8 @@ class Scope:
         """Of a scope that is open: it has this name instead."""
     def _forget_index(self) -> None:
         """Of a scope that is open: it has no index any more."""
+    def _summarize(self, name: str, value: bool | float | str) -> None:
+        """Of a scope that is open: a mark that stands for the whole of it."""
 
 @final
 class Loop(Generic[T]):
@@ -54,6 +57,9 @@ def scope(name: str, index: int | None = None, **attrs: Any) -> Scope: ...
 def mark(name: str, value: Any, kind: str = "point", **attrs: Any) -> None: ...
 def epochs(iterable: Iterable[T] | AsyncIterable[T]) -> Loop[T]: ...
 def batches(iterable: Iterable[T] | AsyncIterable[T]) -> Loop[T]: ...
+def add_memory(record: bytes) -> None:
+    """See `Recorder.add_memory`."""
+
 def innermost(names: tuple[str, ...]) -> str | None:
     """Of these names, the one that the innermost open scope of this thread or task has that has one of them.
 
@@ -86,6 +92,8 @@ class Counters(TypedDict):
     marks_recorded: int
     spans_dropped: int
     marks_dropped: int
+    memory_recorded: int
+    memory_dropped: int
     scopes_too_deep: int
     marks_rejected: int
     batches_sealed: int
@@ -199,6 +207,14 @@ class Recorder:
         Args:
             records: JSON objects, whole and valid: they are written as they are.
         """
+    def add_memory(self, record: bytes) -> None:
+        """Record a telemetry event, which from here on is safe from a kill.
+
+        One of more than 32 KiB is not recorded, and counted. When the session is over nothing happens.
+
+        Args:
+            record: a JSON object, whole and valid: it is written as it is.
+        """
     def set_epoch_end(self, function: Callable[[str, int], object] | None) -> None:
         """Have a function called each time an epoch of `epochs` is about to close without an exception.
 
@@ -219,7 +235,7 @@ class Recorder:
     def open_spans(self) -> bytes:
         """A JSON array of the spans open now, session included, with `end_ns: null`."""
     def counters(self) -> Counters: ...
-    def count_spool_drops(self, batches: int, spans: int, marks: int) -> None:
+    def count_spool_drops(self, batches: int, spans: int, marks: int, memory: int = 0) -> None:
         """Add to what every later batch of this session says was removed from the spool, a recovery's too."""
     def set_ending(self, ended: str) -> None:
         """Say what a recovery is to write as `cirron.ended` should the process be killed from now on.
@@ -248,6 +264,14 @@ def set_default(recorder: Recorder | None) -> None:
     """Choose what the module's `scope`, `mark`, `epochs` and `batches` record into; None: nothing.
 
     Disarms the starter.
+    """
+
+def set_follower(follower: Follower | None) -> None:
+    """Have a function called whenever a scope is opened, of a loop and of any recorder too, with its name.
+
+    It gives None, or what is called when the scope closes, with whether it is as if it had never been open: for None,
+    or for names and values of marks that stand for the whole scope. The calls count as the scope's overhead. Their
+    `Exception` is dropped and counted. None for nobody.
     """
 
 def set_starter(starter: Callable[[], None] | None) -> None:

@@ -46,7 +46,8 @@ inline bool find_target(RecorderObject* bound, Recorder*& recorder) {
 struct OpenFrame {
     Frame* frame = nullptr;
     Registration owner{};
-    PyObject* reading = nullptr;  // owned; what the recorder's meter has begun, see meter.cpp
+    PyObject* reading = nullptr;   // owned; what the recorder's meter has begun, see meter.cpp
+    PyObject* followed = nullptr;  // owned; what the follower has begun, see meter.cpp
 
     // Null when there is nothing to close (any more). Needs the GIL.
     Recorder* recorder() const { return frame == nullptr ? nullptr : find_recorder(owner); }
@@ -100,6 +101,13 @@ bool begin_reading(Recorder* recorder, OpenFrame& open);
 // The same for the end of the scope: takes the reading, if there is one, out of `open`.
 bool end_reading(OpenFrame& open, Measures& measures);
 
+// Called at both ends of each scope, of loops too; null: nobody follows them. Guarded by the GIL.
+extern PyObject* g_follower;
+// The same for the follower, which there is, as for the meter.
+bool begin_following(OpenFrame& open, PyObject* name);
+bool end_following(OpenFrame& open, bool is_cancelled);
+PyObject* set_follower(PyObject* module, PyObject* follower);
+
 // The types and functions, by file. Each init returns -1 with an exception set when it fails.
 int init_scope_type(PyObject* module);
 int init_loop_types(PyObject* module);
@@ -113,6 +121,7 @@ int init_steps_type(PyObject* module);
 PyObject* make_scope(RecorderObject* bound, PyObject* const* args, Py_ssize_t count, PyObject* keywords);
 void make_epoch(PyObject* scope);  // beside other epochs, like those of a loop
 PyObject* make_mark(RecorderObject* bound, PyObject* const* args, Py_ssize_t count, PyObject* keywords);
+PyObject* make_memory(RecorderObject* bound, PyObject* record);
 PyObject* make_loop(RecorderObject* bound, PyObject* iterable, bool is_epoch);
 PyObject* find_innermost(RecorderObject* bound, PyObject* names);
 PyObject* make_scope_unless(RecorderObject* bound, PyObject* const* args, Py_ssize_t count);

@@ -200,8 +200,7 @@ ThreadState* Recorder::enter_thread() {
     ThreadState* state = take_state();
     state->thread_id = PyThread_get_thread_ident();
     state->ring.attach(this, ring);
-    state->spans_dropped_before = ring->spans_dropped.load(std::memory_order_relaxed);
-    state->marks_dropped_before = ring->marks_dropped.load(std::memory_order_relaxed);
+    state->dropped_before = ring->dropped.load();
     t_slots[registration_.slot] = {state, registration_.generation};
     watch_thread_end();
     return state;
@@ -525,6 +524,17 @@ inline void Recorder::write_mark(ThreadState* thread, uint64_t span, uint32_t na
     thread->ring.commit(cells);
 }
 
+void Recorder::memory(std::string_view json) {
+    if (json.size() > kMaxMemoryText) return count_lost_memory();
+    ThreadState* thread = here();
+    uint32_t cells = cells_for(sizeof(MemoryRecord) + static_cast<uint32_t>(json.size()));
+    char* at = thread->ring.reserve(cells);
+    MemoryRecord record{{RecordKind::kMemory, 0, static_cast<uint16_t>(cells), 0}, json.size()};
+    std::memcpy(at, &record, sizeof record);
+    std::memcpy(at + sizeof record, json.data(), json.size());
+    thread->ring.commit(cells);
+}
+
 std::optional<uint64_t> Recorder::innermost_id() {
     Stack* stack = stack_here();
     if (stack == nullptr) return std::nullopt;
@@ -741,11 +751,12 @@ void Recorder::count_internal_error(const char* place) try {
 } catch (const std::bad_alloc&) {
 }
 
-void Recorder::count_spool_drops(uint64_t batches, uint64_t spans, uint64_t marks) {
+void Recorder::count_spool_drops(uint64_t batches, const RecordCounts& dropped) {
     JournalHeader& header = journal_->header();
     header.spool_batches_dropped.fetch_add(batches, std::memory_order_relaxed);
-    header.spool_spans_dropped.fetch_add(spans, std::memory_order_relaxed);
-    header.spool_marks_dropped.fetch_add(marks, std::memory_order_relaxed);
+    header.spool_spans_dropped.fetch_add(dropped.spans, std::memory_order_relaxed);
+    header.spool_marks_dropped.fetch_add(dropped.marks, std::memory_order_relaxed);
+    header.spool_memory_dropped.fetch_add(dropped.memory, std::memory_order_relaxed);
 }
 
 void Recorder::warn(std::string message) {
@@ -771,20 +782,16 @@ Recorder::Counters Recorder::counters() {
     counters.batches_forgotten = drain_->kept().forgotten();
     counters.snapshots_dropped = drain_->snapshots().dropped();
     const JournalHeader& header = journal_->header();
-    counters.spans_dropped = header.spans_dropped.load(std::memory_order_relaxed);
-    counters.marks_dropped = header.marks_dropped.load(std::memory_order_relaxed);
+    counters.dropped = header.dropped.load();
     counters.scopes_too_deep = header.scopes_too_deep.load(std::memory_order_relaxed);
     counters.marks_rejected = header.marks_rejected.load(std::memory_order_relaxed);
-    for (RingBlock* ring : journal_->ring_blocks()) {
-        counters.spans_dropped += ring->spans_dropped.load(std::memory_order_relaxed);
-        counters.marks_dropped += ring->marks_dropped.load(std::memory_order_relaxed);
-    }
+    for (RingBlock* ring : journal_->ring_blocks()) counters.dropped += ring->dropped.load();
     {
         std::lock_guard lock(threads_mutex_);
         for (const ThreadState* state : threads_) {
-            const RingBlock* ring = state->ring.block();
-            counters.threads.push_back({state->thread_id, ring->spans_dropped.load() - state->spans_dropped_before,
-                                        ring->marks_dropped.load() - state->marks_dropped_before});
+            RecordCounts dropped = state->ring.block()->dropped.load();
+            dropped -= state->dropped_before;
+            counters.threads.push_back({state->thread_id, dropped.spans, dropped.marks});
         }
     }
     std::lock_guard lock(notes_mutex_);

@@ -47,8 +47,7 @@ struct ThreadState {
     uint64_t cpu_read_took = 0;
     uint64_t cpu_read_every = 0;
     bool warned_too_deep = false;
-    uint64_t spans_dropped_before = 0;  // by earlier threads that wrote to this ring
-    uint64_t marks_dropped_before = 0;
+    RecordCounts dropped_before;  // by earlier threads that wrote to this ring
 };
 
 struct RecorderOptions {
@@ -100,6 +99,8 @@ class Recorder {
     void mark(uint32_t name, const Scalar& value, bool is_summary, AttrBytes attrs);
     // The same on another scope than the innermost one, be it open or not.
     void mark_at(uint64_t span, uint32_t name, const Scalar& value, bool is_summary);
+    // A telemetry event as JSON; one that is too long is counted as dropped.
+    void memory(std::string_view json);
     void rename(Frame* frame, PyObject* name) { frame->name = names_->number_of(name); }
     uint64_t ticks_to_ns(uint64_t ticks) const;
     // One more attribute for an open scope, if its frame has room.
@@ -165,10 +166,11 @@ class Recorder {
     void count_rejected_mark(std::string warning);
     void count_internal_error(const char* place);
     // Of what was to be recorded and is in no ring.
-    void count_lost_span() { journal_->header().spans_dropped.fetch_add(1, std::memory_order_relaxed); }
-    void count_lost_mark() { journal_->header().marks_dropped.fetch_add(1, std::memory_order_relaxed); }
+    void count_lost_span() { journal_->header().dropped.add(RecordKind::kSpan); }
+    void count_lost_memory() { journal_->header().dropped.add(RecordKind::kMemory); }
+    void count_lost_mark() { journal_->header().dropped.add(RecordKind::kMark); }
     // What was removed from the spool to keep within its limit.
-    void count_spool_drops(uint64_t batches, uint64_t spans, uint64_t marks);
+    void count_spool_drops(uint64_t batches, const RecordCounts& dropped);
     // Whether a recovery would find the journal, if there is a file.
     bool journal_intact() const { return closed_ || journal_->is_intact(); }
     void warn(std::string message);
@@ -179,7 +181,8 @@ class Recorder {
     };
     struct Counters {
         DrainTotals drained;
-        uint64_t spans_dropped = 0, marks_dropped = 0, scopes_too_deep = 0, marks_rejected = 0;
+        RecordCounts dropped;
+        uint64_t scopes_too_deep = 0, marks_rejected = 0;
         uint64_t batches_forgotten = 0, snapshots_dropped = 0;
         std::map<std::string, uint64_t> internal_errors;
         std::vector<ThreadCounters> threads;
