@@ -179,7 +179,7 @@ def test_hooks_that_fail_are_counted_and_change_nothing():
         expected = fitted()
         ci.profile()
         from cirron.hooks.tensorflow.runs import Run
-        for name in ("begin_epoch", "wait_for", "pause", "log", "end_steps", "end_epoch", "end"):
+        for name in ("begin_epoch", "wait_for", "validate_with", "log", "end_steps", "end_epoch", "end"):
             sound = getattr(Run, name)
             setattr(Run, name, fail)
             before = ci.health()["internal_errors"].get("hooks.tensorflow", 0)

@@ -38,7 +38,8 @@ def coerce(value: Any) -> Plain | Deferred:
         Rejected: no single number, string or truth value is meant.
     """
     try:
-        return _converted(value)
+        convert = _array_types.get(type(value))
+        return _converted(value) if convert is None else convert(value)
     except Rejected:
         raise
     except Exception as error:  # a tracer, a symbolic or meta tensor: their libraries each raise their own
@@ -46,7 +47,7 @@ def coerce(value: Any) -> Plain | Deferred:
 
 
 def _converted(value: Any) -> Plain | Deferred:
-    convert = _array_types.get(type(value)) or _array_conversion(value)
+    convert = _array_conversion(value)
     if convert is not None:
         return convert(value)
     if _is(value, "enum", "Enum"):
@@ -102,6 +103,10 @@ def _item(array: Any, size: int) -> Plain:
 
 
 def _numpy(value: Any) -> Plain:
+    if isinstance(
+        value, sys.modules["numpy"].floating
+    ):  # most of what is logged; its type takes longer to ask for
+        return float(value)
     if value.dtype.kind in "mM":  # a date's item is, in some units, a bare number
         raise Rejected
     return _item(value, value.size)
@@ -122,8 +127,7 @@ def _jax(array: Any) -> Plain | Deferred:
 
 def _tensorflow(tensor: Any) -> Plain | Deferred:
     if "CPU" in tensor.device:
-        array = tensor.numpy()
-        return _item(array, array.size)
+        return _numpy(tensor.numpy())
     return HeldTensorFlowValue(tensor)
 
 

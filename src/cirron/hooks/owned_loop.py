@@ -31,6 +31,7 @@ class OwnedLoop:
 
     def __init__(self, target: Target) -> None:
         self._target = target
+        self._scope_unless = target.scope_unless
         self._unit: AnyScope | None = None
         self._is_epoch = False
         self._step: AnyScope | None = None
@@ -42,7 +43,7 @@ class OwnedLoop:
         """
         self._is_epoch = True
         unless = () if _here.is_in_epoch() else UNITS
-        self._unit = self._target.scope_unless(EPOCH, unless, CANONICAL, index)
+        self._unit = self._scope_unless(EPOCH, unless, CANONICAL, index)
         if self._unit is not None:
             self._unit.__enter__()
             _here.epochs.append(self._unit)
@@ -55,10 +56,11 @@ class OwnedLoop:
 
     def next_step(self, index: int) -> None:
         """End the step before, and begin the one with this index."""
-        self.end_step()
-        self._step = self._target.scope_unless(STEP, NO_STEP_IN, CANONICAL, index)
         if self._step is not None:
-            self._step.__enter__()
+            self._step.__exit__(None, None, None)
+        self._step = step = self._scope_unless(STEP, NO_STEP_IN, CANONICAL, index)
+        if step is not None:
+            step.__enter__()
 
     def end_step(self) -> None:
         """The step that is open is over; the wait for the next batch does not begin yet."""

@@ -10,8 +10,6 @@ from cirron.hooks.names import PREDICTION
 from cirron.hooks.owned_loop import OwnedLoop
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from cirron.hooks.target import Target
 
 # The kinds of runs, as they are called in the names of a callback's methods.
@@ -32,10 +30,9 @@ class Run:
     def __init__(self, target: Target, kind: str, under_way: list[Run]) -> None:
         self.kind = kind
         self.is_first = False
-        self._target = target
+        self._mark = target.mark
         self._under_way = under_way
         self._loop = OwnedLoop(target)
-        self._is_waiting = False
         self.until: Any = None
         self._callbacks: weakref.ref[Any] | None = None
         if kind == TEST:
@@ -47,7 +44,7 @@ class Run:
         """Whether this list of callbacks tells of it: the first one that does, not lists that are callbacks in it."""
         if self._callbacks is None:
             self._callbacks = weakref.ref(callbacks)
-        return self._callbacks() is callbacks
+        return self._has(callbacks)
 
     def begin_epoch(self, epoch: int) -> None:
         """An epoch of `fit` begins."""
@@ -55,21 +52,16 @@ class Run:
 
     def wait_for(self, batch: int) -> None:
         """Nothing more happens with the batch before, and Keras turns to the one with this index."""
+        self.is_first = batch == 0
         self._loop.next_step(batch)
-        self._is_waiting, self.is_first = True, batch == 0
 
-    def has_batch(self) -> None:
-        """The batch that it waited for is there."""
-        self._is_waiting = False
-
-    def pause(self) -> None:
-        """Another run begins; where no batch is at hand, such as for the validation in `fit`, it is in no step."""
-        if self._is_waiting:
+    def validate_with(self, callbacks: Any) -> None:
+        """Another run begins; the validation in `fit` has its list of callbacks, and is in no step."""
+        if callbacks is not None and self._has(callbacks):
             self.end_steps()
 
     def end_steps(self) -> None:
         """There is no further batch."""
-        self._is_waiting = False
         self._loop.end_steps()
 
     def end_epoch(self, logs: Any) -> None:
@@ -79,8 +71,13 @@ class Run:
 
     def log(self, logs: Any, kind: str = "point") -> None:
         """Mark what Keras logs, without waiting for what a device still computes."""
-        for name, value in _numbers(logs):
-            self._target.mark(name, value, kind)
+        if not isinstance(logs, dict):
+            return
+        for name, value in logs.items():
+            if isinstance(value, dict):  # a metric with several values
+                self.log(value, kind)
+            else:
+                self._mark(name, value, kind)
 
     def end(self) -> None:
         """It returns, or goes on unrecorded."""
@@ -91,6 +88,9 @@ class Run:
         """It raises this."""
         if self._leave():
             self._loop.fail(error)
+
+    def _has(self, callbacks: Any) -> bool:
+        return self._callbacks is not None and self._callbacks() is callbacks
 
     def _leave(self) -> bool:
         """Whether it was still recorded."""
@@ -107,11 +107,11 @@ class Runs:
         self._target = target
         self._here = _Here()
 
-    def begin(self, kind: str) -> Run:
-        """One more is under way."""
+    def begin(self, kind: str, callbacks: Any) -> Run:
+        """One more is under way, with the callbacks that it is called with."""
         runs = self._here.runs
         if runs:
-            runs[-1].pause()
+            runs[-1].validate_with(callbacks)
         run = Run(self._target, kind, runs)
         runs.append(run)
         return run
@@ -128,20 +128,10 @@ class Runs:
 
     def told_by(self, callbacks: Any, kind: str) -> Run | None:
         """The one of which a list of callbacks tells; None for a list that somebody uses without Keras' own loops."""
-        run = self.innermost()
-        return run if run is not None and run.kind == kind and run.is_told_by(callbacks) else None
+        runs = self._here.runs
+        return runs[-1] if runs and runs[-1].kind == kind and runs[-1].is_told_by(callbacks) else None
 
 
 class _Here(threading.local):
     def __init__(self) -> None:
         self.runs: list[Run] = []
-
-
-def _numbers(logs: Any) -> Iterator[tuple[str, Any]]:
-    """What is logged, without the levels that a metric with several values makes."""
-    if isinstance(logs, dict):
-        for name, value in logs.items():
-            if isinstance(value, dict):
-                yield from _numbers(value)
-            else:
-                yield name, value

@@ -40,7 +40,7 @@ def hook_trainers(target: Target, runs: Runs, guard: Guard, patches: Patches) ->
 def _begin_run(target: Target, runs: Runs, kind: str, model: Any, *args: object, **kwargs: object) -> Run:
     if kind == TRAIN and keras.backend.backend() in ("torch", "tensorflow"):  # which snapshots can read
         target.watch(model)
-    return runs.begin(kind)
+    return runs.begin(kind, kwargs.get("callbacks"))
 
 
 def _begin_build(target: Target, *args: object, **kwargs: object) -> _Build:

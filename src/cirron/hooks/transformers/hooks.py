@@ -6,7 +6,7 @@ callbacks changes, and those made before a session are recorded as well.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -17,7 +17,7 @@ from cirron.hooks.guard import Guard
 from cirron.hooks.names import EVALUATION, PREDICTION
 from cirron.hooks.owned_loop import OwnedLoop
 from cirron.hooks.patches import Patches
-from cirron.hooks.transformers.training import Training
+from cirron.hooks.transformers.training import HEARD, Training
 
 if TYPE_CHECKING:
     from cirron.hooks.target import Target
@@ -37,7 +37,9 @@ class Hooks:
     def install(self) -> None:
         """Begin to record."""
         guard, patches = self._guard, self._patches
-        patches.set(CallbackHandler, "call_event", guard.before(self._hear, CallbackHandler.call_event))
+        for event in HEARD:
+            original = vars(CallbackHandler)[event]
+            patches.set(CallbackHandler, event, guard.before(self._heard(getattr(Training, event)), original))
         patches.set(Trainer, "train", guard.around(self._train, Trainer.train))
         patches.set(Trainer, "evaluate", guard.around(self._evaluate, Trainer.evaluate))
         patches.set(Trainer, "predict", guard.around(self._predict, Trainer.predict))
@@ -50,12 +52,11 @@ class Hooks:
         for training in list(self._trainings.values()):
             training.end()
 
-    def _hear(
-        self, handler: Any, event: str, args: object, state: Any, control: object, **kwargs: Any
-    ) -> None:
-        hears = getattr(Training, event, None)
-        if hears is not None:
-            hears(self._training_of(handler), handler, state, kwargs)
+    def _heard(self, hears: Callable[..., None]) -> Callable[..., None]:
+        def hear(handler: Any, args: object, state: Any, control: object, *given: Any, **named: Any) -> None:
+            hears(self._training_of(handler), handler, state, *given, **named)
+
+        return hear
 
     def _train(self, trainer: Any, *args: object, **kwargs: object) -> Training:
         return self._training_of(trainer.callback_handler)

@@ -12,6 +12,9 @@ from cirron.hooks.torch.loaders import expect_training
 if TYPE_CHECKING:
     from cirron.hooks.target import Target
 
+# What a Trainer tells its callbacks, as far as it is heard; others come at each step, and would cost for nothing.
+HEARD = ("on_train_begin", "on_epoch_begin", "on_step_begin", "on_epoch_end", "on_log", "on_train_end")
+
 _NO_VALUE = "epoch"  # logged with everything
 _OF_THE_WHOLE = "train_runtime"  # logged once, after the last epoch
 _OF_EVALUATIONS = ("_runtime", "_per_second")  # which say nothing of the epoch that they are in
@@ -34,41 +37,41 @@ class Training:
         self._is_in_epoch = False
         self._has_batches = False
 
-    def on_train_begin(self, handler: Any, state: Any, given: Mapping[str, Any]) -> None:
+    def on_train_begin(self, handler: Any, state: Any) -> None:
         """What is open still, the Trainer has given up: it was too large for the memory, and begins anew."""
         self.fail(None)
         self._epoch = -1
         self._target.watch(handler.model)
 
-    def on_epoch_begin(self, handler: Any, state: Any, given: Mapping[str, Any]) -> None:
+    def on_epoch_begin(self, handler: Any, state: Any) -> None:
         """The epoch before was open until here."""
         self.end()
         self._begin_epoch(state)
 
-    def on_step_begin(self, handler: Any, state: Any, given: Mapping[str, Any]) -> None:
+    def on_step_begin(self, handler: Any, state: Any) -> None:
         """The first batch of a step goes to the model."""
         if not self._has_batches:
             self.begin_step(state)
         self._has_batches = False
 
-    def on_epoch_end(self, handler: Any, state: Any, given: Mapping[str, Any]) -> None:
+    def on_epoch_end(self, handler: Any, state: Any) -> None:
         """The epoch has no more steps, but may be evaluated and saved yet."""
         self.end_step()
 
-    def on_log(self, handler: Any, state: Any, given: Mapping[str, Any]) -> None:
+    def on_log(self, handler: Any, state: Any, logs: Mapping[str, Any]) -> None:
         """Values, of whatever is open."""
-        values = given["logs"]
-        if _OF_THE_WHOLE in values:
+        if _OF_THE_WHOLE in logs:
             self.end()
-        self._logged.log({name: values[name] for name in values if name != _NO_VALUE})
+        self._logged.log({name: logs[name] for name in logs if name != _NO_VALUE})
 
-    def on_train_end(self, handler: Any, state: Any, given: Mapping[str, Any]) -> None:
+    def on_train_end(self, handler: Any, state: Any) -> None:
         """Nothing is trained any more."""
         self.end()
 
     def begin_step(self, state: Any) -> None:
         """Batches are fetched for the next step; in the midst of an epoch when the session has begun there."""
-        self.end_step()
+        if self._has_batches:
+            self.end_step()
         if not self._is_in_epoch:
             self._begin_epoch(state)
         self._loop.next_step(state.global_step)
