@@ -300,6 +300,8 @@ class Recorded:
         unless: see `scope_unless`.
         names: see there too.
         task: where it returns a number that is not negative, there is no scope.
+        is_special: asked where there is one; where it says yes, what `special` makes of the name takes its place.
+        special: see there.
     """
 
     before: Callable[[Any], object] | None
@@ -313,6 +315,8 @@ class Recorded:
         unless: tuple[str, ...],
         names: tuple[str, ...],
         task: Callable[[], int] | None = None,
+        is_special: Callable[[], object] | None = None,
+        special: Callable[[str], Any] | None = None,
     ) -> None: ...
     def __call__(self, *args: Any, **keywords: Any) -> Any: ...
 
@@ -328,10 +332,12 @@ class Steps:
         step: the scope of the step at hand, if any.
         load: the scope in which a batch is waited for, if any; it stays open where that has failed.
         count: how many steps have begun.
+        last: how many there will be, 0 where nobody knows.
     """
 
     step: Scope | None
     load: Scope | None
+    last: int
     @property
     def count(self) -> int: ...
     def __init__(
@@ -342,6 +348,8 @@ class Steps:
     ) -> None: ...
     def fetch(self, function: Callable[[Any], T], argument: Any) -> T:
         """End the step before, begin the next, and call the function in the wait for its batch."""
+    def begin_last(self) -> None:
+        """For a subclass that wants to know when the last step begins, in the wait for its batch."""
     def end(self, error: type[BaseException] | None) -> None:
         """For a subclass to say what its end means; it is also called when it dies, with the exception on its way."""
 

@@ -9,12 +9,14 @@ namespace {
 struct RecordedObject {
     PyObject ob_base;
     vectorcallfunc call;
-    // All owned. The first is null where `after` is set, and the last two may be null.
+    // All owned. The first is null where `after` is set, and the last four may be null.
     PyObject* function;
     PyObject* after;
     PyObject* scope_unless;
     PyObject* where[3];  // the arguments of scope_unless
     PyObject* task;
+    PyObject* is_special;
+    PyObject* special;
     PyObject* before;
 };
 
@@ -70,7 +72,14 @@ PyObject* scope_for(RecordedObject* self) {
         if (PyErr_Occurred()) return nullptr;
         if (number >= 0) Py_RETURN_NONE;
     }
-    return PyObject_Vectorcall(self->scope_unless, self->where, 3, nullptr);
+    PyObject* scope = PyObject_Vectorcall(self->scope_unless, self->where, 3, nullptr);
+    if (self->is_special == nullptr || scope == nullptr || scope == Py_None) return scope;
+    PyObject* is_special = PyObject_CallNoArgs(self->is_special);
+    int yes = is_special == nullptr ? -1 : PyObject_IsTrue(is_special);
+    Py_XDECREF(is_special);
+    if (yes == 0) return scope;
+    Py_DECREF(scope);
+    return yes < 0 ? nullptr : PyObject_CallOneArg(self->special, self->where[0]);
 }
 
 bool tell_before(RecordedObject* self, PyObject* first) {
@@ -114,10 +123,13 @@ PyObject* recorded_call(PyObject* object, PyObject* const* args, size_t flags, P
 // ---- the type -----------------------------------------------------------------------------------------------------
 
 PyObject* recorded_new(PyTypeObject* type, PyObject* args, PyObject* keywords) {
-    static const char* names[] = {"function", "scope_unless", "name", "unless", "names", "task", nullptr};
+    static const char* names[] = {"function", "scope_unless", "name",    "unless", "names",
+                                  "task",     "is_special",   "special", nullptr};
     PyObject *function, *scope_unless, *name, *unless, *among, *task = Py_None;
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, "OOUO!O!|O:Recorded", const_cast<char**>(names), &function,
-                                     &scope_unless, &name, &PyTuple_Type, &unless, &PyTuple_Type, &among, &task)) {
+    PyObject *is_special = Py_None, *special = Py_None;
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "OOUO!O!|OOO:Recorded", const_cast<char**>(names), &function,
+                                     &scope_unless, &name, &PyTuple_Type, &unless, &PyTuple_Type, &among, &task,
+                                     &is_special, &special)) {
         return nullptr;
     }
     PyObject* object = type->tp_alloc(type, 0);
@@ -130,6 +142,8 @@ PyObject* recorded_new(PyTypeObject* type, PyObject* args, PyObject* keywords) {
     self->where[1] = Py_NewRef(unless);
     self->where[2] = Py_NewRef(among);
     if (task != Py_None) self->task = Py_NewRef(task);
+    if (is_special != Py_None) self->is_special = Py_NewRef(is_special);
+    self->special = Py_NewRef(special);
     return object;
 }
 
@@ -139,6 +153,8 @@ int recorded_traverse(PyObject* object, visitproc visit, void* arg) {
     Py_VISIT(self->after);
     Py_VISIT(self->scope_unless);
     Py_VISIT(self->task);
+    Py_VISIT(self->is_special);
+    Py_VISIT(self->special);
     Py_VISIT(self->before);
     return 0;
 }
@@ -158,6 +174,8 @@ void recorded_dealloc(PyObject* object) {
     Py_XDECREF(self->scope_unless);
     for (PyObject* each : self->where) Py_XDECREF(each);
     Py_XDECREF(self->task);
+    Py_XDECREF(self->is_special);
+    Py_XDECREF(self->special);
     Py_TYPE(object)->tp_free(object);
 }
 

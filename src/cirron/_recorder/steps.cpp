@@ -18,6 +18,7 @@ struct StepsObject {
     PyObject* step;
     PyObject* load;
     long long count;
+    long long last;  // 0: nobody knows which step is the last
 };
 
 StepsObject* as_steps(PyObject* object) { return reinterpret_cast<StepsObject*>(object); }
@@ -47,6 +48,12 @@ bool enter(PyObject* made, PyObject*& scope) {
     return entered != nullptr;
 }
 
+bool begin_last(StepsObject* self) {
+    PyObject* result = PyObject_CallMethod(reinterpret_cast<PyObject*>(self), "begin_last", nullptr);
+    Py_XDECREF(result);
+    return result != nullptr;
+}
+
 bool begin_step(StepsObject* self) {
     PyObject* number = PyLong_FromLongLong(self->count);
     if (number == nullptr) return false;
@@ -54,7 +61,8 @@ bool begin_step(StepsObject* self) {
     Py_DECREF(number);
     PyObject* open_load = self->count == 0 ? self->open_first_load : self->open_load;
     ++self->count;
-    return enter(made, self->step) && enter(PyObject_CallNoArgs(open_load), self->load);
+    if (!enter(made, self->step) || !enter(PyObject_CallNoArgs(open_load), self->load)) return false;
+    return self->count != self->last || begin_last(self);
 }
 
 PyObject* steps_fetch(PyObject* object, PyObject* const* args, Py_ssize_t count) {
@@ -118,11 +126,12 @@ void steps_dealloc(PyObject* object) {
     Py_TYPE(object)->tp_free(object);
 }
 
-PyObject* steps_end(PyObject*, PyObject*) { Py_RETURN_NONE; }
+PyObject* steps_nothing(PyObject*, PyObject*) { Py_RETURN_NONE; }
 
 PyMethodDef g_steps_methods[] = {
     {"fetch", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(steps_fetch)), METH_FASTCALL, nullptr},
-    {"end", steps_end, METH_O, nullptr},
+    {"begin_last", steps_nothing, METH_NOARGS, nullptr},
+    {"end", steps_nothing, METH_O, nullptr},
     {nullptr, nullptr, 0, nullptr},
 };
 
@@ -130,6 +139,7 @@ PyMemberDef g_steps_members[] = {
     {"step", T_OBJECT, offsetof(StepsObject, step), 0, nullptr},
     {"load", T_OBJECT, offsetof(StepsObject, load), 0, nullptr},
     {"count", T_LONGLONG, offsetof(StepsObject, count), READONLY, nullptr},
+    {"last", T_LONGLONG, offsetof(StepsObject, last), 0, nullptr},
     {nullptr, 0, 0, 0, nullptr},
 };
 

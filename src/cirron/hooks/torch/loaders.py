@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from cirron.hooks.target import Target
     from cirron.hooks.torch.discovery import Discovery
     from cirron.hooks.torch.here import Here
-    from cirron.hooks.torch.witness import Witness
+    from cirron.hooks.torch.witness import Witnesses
 
 _at_work: list[LoaderHooks] = []  # at most one
 
@@ -34,10 +34,10 @@ class LoaderHooks:
     evaluation; any other may still turn out to be one. A loop in a step of another one is a part of that step.
     """
 
-    def __init__(self, target: Target, here: Here, witness: Witness, discovery: Discovery) -> None:
+    def __init__(self, target: Target, here: Here, witnesses: Witnesses, discovery: Discovery) -> None:
         self._target = target
         self._here = here
-        self._witness = witness
+        self._witnesses = witnesses
         self._discovery = discovery
         self._epochs = 0
         self._known: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
@@ -113,7 +113,7 @@ class LoaderHooks:
                 each.end(None)
         name = unit_for(self._target, is_evaluation)
         unit = None if name is None else Unit(name, self._next_number() if name == EPOCH else None)
-        traversal = Traversal(self._target, self._witness, loader, unit, self._give_back)
+        traversal = Traversal(self._target, self._witnesses, loader, unit, self._give_back)
         self._here.begins(traversal)
         return traversal
 

@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 
     from cirron._recorder.idle import AnyScope
     from cirron.hooks.target import Target
-    from cirron.hooks.torch.witness import Witness
+    from cirron.hooks.torch.witness import Witnesses
+
+LAST = "last"
 
 
 class Unit(NamedTuple):
@@ -46,7 +48,7 @@ class Traversal(Steps):
 
     Args:
         target: where it records.
-        witness: asked until it is known what the loop is.
+        witnesses: asked until it is known what the loop is, and in its last step.
         loader: None where it is not known.
         unit: the scope around its steps; None where somebody else has opened that.
         give_back: gets the number of an epoch that was none.
@@ -61,11 +63,10 @@ class Traversal(Steps):
         "__weakref__",
         "_give_back",
         "_is_training",
-        "_length",
         "_loader",
         "_scope",
         "_unit",
-        "_witness",
+        "_witnesses",
         "is_over",
         "is_ready",
         "target",
@@ -74,18 +75,18 @@ class Traversal(Steps):
     def __init__(
         self,
         target: Target,
-        witness: Witness,
+        witnesses: Witnesses,
         loader: Any,
         unit: Unit | None,
         give_back: Callable[[int], None],
     ) -> None:
         super().__init__(*_makers(target))
         self.target = target
-        self._witness = witness
+        self._witnesses = witnesses
         self._loader = weakref.ref(loader) if loader is not None else None
         self._unit = unit
         self._give_back = give_back
-        self._length = _length(loader)
+        self.last = _length(loader)
         self._is_training: bool | None = None  # None as long as nothing is done in it
         self._scope: AnyScope | None = None
         self.is_ready = self.is_over = False
@@ -94,7 +95,7 @@ class Traversal(Steps):
     @property
     def is_at_last_step(self) -> bool:
         """Whether the batch at hand is the last one, as far as that is known."""
-        return self.count == self._length
+        return 0 < self.count == self.last
 
     @property
     def is_epoch(self) -> bool:
@@ -111,7 +112,7 @@ class Traversal(Steps):
             return self.is_ready
         self.is_ready = True
         if self._unit is not None:
-            self._witness.wanted_by(id(self))
+            self._witnesses.wanted_by(id(self))
             self._scope = self.target.scope_unless(self._unit.name, (), (), self._unit.number)
             if self._scope is not None:
                 self._scope.__enter__()
@@ -121,7 +122,12 @@ class Traversal(Steps):
         """Something is done with a batch."""
         self._is_training = is_training or self._is_training or False
         if is_training or (self._unit is not None and self._unit.name == EVALUATION):
-            self._witness.enough_for(id(self))
+            self._witnesses.enough_for(id(self))
+
+    def begin_last(self) -> None:
+        """What optimizers do with the last batch, of an epoch as far as that is known, is of interest again."""
+        if self.is_epoch:
+            self._witnesses.steps.wanted_by((LAST, id(self)))
 
     def has_none(self, error: BaseException) -> None:
         """There was no batch: at the end of the loader no step is left, but for what the user recorded in it.
@@ -147,7 +153,8 @@ class Traversal(Steps):
 
     def _close(self, error: type[BaseException] | None) -> None:
         self.is_ready = False
-        self._witness.enough_for(id(self))
+        self._witnesses.steps.enough_for((LAST, id(self)))
+        self._witnesses.enough_for(id(self))
         load, step, scope = self.load, self.step, self._scope
         self.load = self.step = self._scope = None
         for each in (load, step):
@@ -205,13 +212,13 @@ def unit_for(target: Target, is_evaluation: bool) -> str | None:
     return EPOCH if target.innermost(UNITS) is None else None
 
 
-def _length(loader: Any) -> int | None:
-    """How many batches there are; None where nobody knows, or where to ask has consequences."""
+def _length(loader: Any) -> int:
+    """How many batches there are; 0 where nobody knows, or where to ask has consequences."""
     if (
         getattr(loader, "_dataset_kind", None) != _DatasetKind.Map
     ):  # others warn later if the answer was wrong
-        return None
+        return 0
     try:
         return len(loader)
     except Exception:  # noqa: BLE001 - a sampler of the user's without a length
-        return None
+        return 0
