@@ -61,14 +61,7 @@ def _lines(span: Span | str, depth: int, records: _Records) -> list[str]:
     marks = [_mark(mark) for mark in records.marks[span_id] if not _is_ours(mark)]
     line = "  " * depth + " | ".join([title, *marks])
     children = records.children[span_id]
-    seen = [child for child in children if not _is_there_by_chance(child, records)]
-    return [line, *(text for child in seen for text in _lines(child, depth + 1, records))]
-
-
-def _is_there_by_chance(span: Span, records: _Records) -> bool:
-    """Whether a pause for garbage, in the wait for a batch that never came, is all that has kept it."""
-    alone = span.name.endswith(".end") and not records.children[span.id]
-    return alone and all(_is_ours(mark) for mark in records.marks[span.id])
+    return [line, *(text for child in children for text in _lines(child, depth + 1, records))]
 
 
 def _title(span: Span) -> str:
