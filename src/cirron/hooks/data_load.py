@@ -24,11 +24,9 @@ class DataLoad:
     @classmethod
     def begun(cls, target: Target, *, is_first: bool = False) -> DataLoad | None:
         """None within another."""
-        scope = target.scope_unless(DATA_LOAD, NO_LOAD_IN, CANONICAL)
+        scope = first_load(target) if is_first else target.scope_unless(DATA_LOAD, NO_LOAD_IN, CANONICAL)
         if scope is None:
             return None
-        if is_first:
-            scope = target.scope(DATA_LOAD, first=True)
         scope.__enter__()
         return cls(scope)
 
@@ -42,3 +40,10 @@ class DataLoad:
             self._scope.__exit__(type(error) if error is not None else None, error, None)
         elif not self._scope._cancel():
             self.end()
+
+
+def first_load(target: Target) -> AnyScope | None:
+    """The scope of the first fetch of a loop, in which workers start; None within another."""
+    if target.scope_unless(DATA_LOAD, NO_LOAD_IN, CANONICAL) is None:
+        return None
+    return target.scope(DATA_LOAD, first=True)

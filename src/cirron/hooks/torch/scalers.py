@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from torch.amp.grad_scaler import GradScaler
 
+from cirron.hooks.torch.trained import parameter_ids
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from weakref import WeakKeyDictionary
@@ -63,7 +65,7 @@ class ScalerHooks:
     def install(self, patches: Patches) -> None:
         """Begin to follow."""
         for name, before in (("scale", self._scale), ("unscale_", self._unscale), ("step", self._step)):
-            patches.set(GradScaler, name, self._after(before, GradScaler.__dict__[name]))
+            patches.set(GradScaler, name, self._following(before, GradScaler.__dict__[name]))
 
     def divisors(self) -> dict[int, float]:
         """By what gradients are multiplied now, by the ids of their parameters; waits for the device."""
@@ -74,12 +76,10 @@ class ScalerHooks:
                     divisor = float(scaler.get_scale())
                 else:
                     divisor = 1.0 if unscaled.by is None else float(unscaled.by)
-                found.update(
-                    (id(each), divisor) for group in optimizer.param_groups for each in group["params"]
-                )
+                found |= dict.fromkeys(parameter_ids(optimizer), divisor)
         return found
 
-    def _after(self, before: Callable[..., None], original: Callable[..., Any]) -> Callable[..., Any]:
+    def _following(self, before: Callable[..., None], original: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(original)
         def call(scaler: Any, *args: Any, **kwargs: Any) -> Any:
             try:

@@ -44,7 +44,7 @@ class Trained:
             return
         self._modules[id(module)] = weakref.ref(module)
         ids = {id(each) for each in module.parameters()}
-        if any(not ids.isdisjoint(_parameter_ids(optimizer)) for optimizer in _living(self._optimizers)):
+        if any(not ids.isdisjoint(parameter_ids(optimizer)) for optimizer in _living(self._optimizers)):
             self._target.watch(module)
 
     def in_scope(self, step: Callable[..., Any]) -> Recorded:
@@ -78,18 +78,19 @@ class Trained:
         self._target.watch(optimizer)
 
     def _keep_gradients(self, optimizer: Any) -> None:
-        self._target.keep_gradients(_parameter_ids(optimizer))
+        self._target.keep_gradients(parameter_ids(optimizer))
 
     def _watch_modules_of(self, optimizer: Any) -> None:
         """The larger ones first: what is in two of them has its name from the larger one."""
-        wanted = _parameter_ids(optimizer)
+        wanted = parameter_ids(optimizer)
         ids = [(module, {id(each) for each in module.parameters()}) for module in _living(self._modules)]
         for module, of_module in sorted(ids, key=lambda each: len(each[1]), reverse=True):
             if not wanted.isdisjoint(of_module):
                 self._target.watch(module)
 
 
-def _parameter_ids(optimizer: Any) -> set[int]:
+def parameter_ids(optimizer: Any) -> set[int]:
+    """Of all that an optimizer steps."""
     return {id(each) for group in optimizer.param_groups for each in group["params"]}
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from torch.utils.data.dataloader import _DatasetKind
 
 from cirron._recorder import Steps
+from cirron.hooks.data_load import first_load
 from cirron.hooks.names import (
     CANONICAL,
     DATA_LOAD,
@@ -192,12 +193,11 @@ class Traversal(Steps):
 
 def _makers(target: Target) -> tuple[Callable[..., Any], ...]:
     """What opens a step, the wait for the first batch, and that for another; None of these holds a traversal."""
-    open_load = partial(target.scope_unless, DATA_LOAD, NO_LOAD_IN, CANONICAL)
-
-    def open_first_load() -> AnyScope | None:
-        return None if open_load() is None else target.scope(DATA_LOAD, first=True)
-
-    return partial(target.scope_unless, STEP, NO_STEP_IN, CANONICAL), open_first_load, open_load
+    return (
+        partial(target.scope_unless, STEP, NO_STEP_IN, CANONICAL),
+        partial(first_load, target),
+        partial(target.scope_unless, DATA_LOAD, NO_LOAD_IN, CANONICAL),
+    )
 
 
 def unit_for(target: Target, is_evaluation: bool) -> str | None:

@@ -15,7 +15,7 @@ cirron.session
 """
 
 import torch
-from common import fingerprint, net, numbers
+from common import fingerprint, net, numbers, wait_for_reductions
 from torch.nn.parallel import DistributedDataParallel
 
 import cirron as ci
@@ -32,5 +32,6 @@ for x, y in torch.utils.data.DataLoader(data, batch_size=4, sampler=sampler):
     loss = torch.nn.functional.mse_loss(model(x), y)
     loss.backward()
     optimizer.step()
+wait_for_reductions()
 torch.distributed.destroy_process_group()
 print(f"{rank}: {loss.item()} {fingerprint(model)}\n", end="", flush=True)
