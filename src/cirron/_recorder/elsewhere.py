@@ -19,6 +19,7 @@ __all__ = [
     "Recovered",
     "Scope",
     "Steps",
+    "WhileFinite",
     "arm_starter",
     "array_stats",
     "batches",
@@ -99,6 +100,10 @@ class Recovered(_Unmade):
 
 
 class Steps(_Unmade):
+    """Never made here."""
+
+
+class WhileFinite(_Unmade):
     """Never made here."""
 
 

@@ -10,7 +10,7 @@
 namespace cirron {
 
 constexpr uint64_t kJournalMagic = 0x314e524a52524943;  // "CIRRJRN1"
-constexpr uint32_t kJournalVersion = 4;
+constexpr uint32_t kJournalVersion = 5;
 constexpr uint64_t kBlockAlign = 64 * 1024;  // a multiple of every page size in use
 constexpr uint32_t kCellBytes = 16;          // a ring is counted in cells; positions only grow
 constexpr uint32_t kMaxText = 256;           // bytes of a name, a key or a string value
@@ -166,6 +166,7 @@ struct Frame {
     uint8_t is_epoch;
     uint64_t cpu_start_ns;
 
+    uint64_t cpu_start_ticks;  // when that was read, maybe before the scope was opened
     Stack* stack;              // null once the stack's context is gone
     uint64_t context_version;  // of the thread, when the scope was opened
     Frame* next_free;
@@ -176,7 +177,7 @@ struct Frame {
     bool parent_was_used;  // as a parent, before this frame
     char attrs[];
 };
-static_assert(sizeof(Frame) == 104);
+static_assert(sizeof(Frame) == 112);
 
 struct FramesBlock {
     BlockHeader block;

@@ -320,6 +320,29 @@ class Recorded:
     ) -> None: ...
     def __call__(self, *args: Any, **keywords: Any) -> Any: ...
 
+@final
+class WhileFinite:
+    """Calls a function as long as its first argument, a tensor, is one finite number.
+
+    Args:
+        function: gets the arguments of the call.
+        otherwise: gets those of the first call whose tensor is not finite; all after it go to `function` again.
+        is_finite: asked of a tensor, or whatever it is, that cannot be read here. What is no single number in the
+            host's memory counts as finite.
+        kind: the class of the tensors that can be read here; not of those of a subclass.
+        exchange: the functions of this class that read them, as DLPack has them, from version 1.2 on; else None.
+    """
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        otherwise: Callable[..., Any],
+        is_finite: Callable[[Any], bool],
+        kind: type[Any],
+        exchange: object,
+    ) -> None: ...
+    def __call__(self, *args: Any, **keywords: Any) -> Any: ...
+
 class Steps:
     """A loop over batches, step by step: each ends when the next begins, and that begins with the wait for its batch.
 

@@ -109,6 +109,7 @@ int init_recovered_type(PyObject* module);
 int init_passage_type(PyObject* module);
 int init_recorded_type(PyObject* module);
 int init_steps_type(PyObject* module);
+int init_while_finite_type(PyObject* module);
 
 PyObject* make_scope(RecorderObject* bound, PyObject* const* args, Py_ssize_t count, PyObject* keywords);
 void make_epoch(PyObject* scope);  // beside other epochs, like those of a loop

@@ -18,6 +18,7 @@ struct RecordedObject {
     PyObject* is_special;
     PyObject* special;
     PyObject* before;
+    PyObject* dict;  // for functools.update_wrapper
 };
 
 RecordedObject* as_recorded(PyObject* object) { return reinterpret_cast<RecordedObject*>(object); }
@@ -156,12 +157,14 @@ int recorded_traverse(PyObject* object, visitproc visit, void* arg) {
     Py_VISIT(self->is_special);
     Py_VISIT(self->special);
     Py_VISIT(self->before);
+    Py_VISIT(self->dict);
     return 0;
 }
 
 // The rest is needed by a call, which may come as long as it is there.
 int recorded_clear(PyObject* object) {
     Py_CLEAR(as_recorded(object)->before);
+    Py_CLEAR(as_recorded(object)->dict);
     return 0;
 }
 
@@ -193,6 +196,7 @@ int set_before(PyObject* object, PyObject* before, void*) {
 
 PyGetSetDef g_recorded_properties[] = {
     {"before", get_before, set_before, nullptr, nullptr},
+    {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, nullptr, nullptr},
     {nullptr, nullptr, nullptr, nullptr, nullptr},
 };
 
@@ -202,6 +206,7 @@ PyTypeObject g_recorded_type = [] {
     type.tp_basicsize = sizeof(RecordedObject);
     type.tp_dealloc = recorded_dealloc;
     type.tp_vectorcall_offset = offsetof(RecordedObject, call);
+    type.tp_dictoffset = offsetof(RecordedObject, dict);
     type.tp_call = PyVectorcall_Call;
     type.tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_HAVE_VECTORCALL;
     type.tp_doc = "A function in a scope of its own.";
