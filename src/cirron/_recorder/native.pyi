@@ -356,11 +356,13 @@ class Steps:
         load: the scope in which a batch is waited for, if any; it stays open where that has failed.
         count: how many steps have begun.
         last: how many there will be, 0 where nobody knows.
+        is_ready: whether the next batch has a step; else `get_ready` is asked before each.
     """
 
     step: Scope | None
     load: Scope | None
     last: int
+    is_ready: bool
     @property
     def count(self) -> int: ...
     def __init__(
@@ -370,7 +372,14 @@ class Steps:
         open_load: Callable[[], Scope | None],
     ) -> None: ...
     def fetch(self, function: Callable[[Any], T], argument: Any) -> T:
-        """End the step before, begin the next, and call the function in the wait for its batch."""
+        """End the step before, begin the next, and call the function in the wait for its batch.
+
+        Without a step, where the loop is not ready for one.
+        """
+    def get_ready(self) -> bool:
+        """For a subclass that has something to do before the first step, or no steps any more."""
+    def has_none(self, error: BaseException) -> None:
+        """For a subclass to end what is open when an exception, such as the end of the data, comes for a batch."""
     def begin_last(self) -> None:
         """For a subclass that wants to know when the last step begins, in the wait for its batch."""
     def end(self, error: type[BaseException] | None) -> None:

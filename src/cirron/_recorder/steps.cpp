@@ -19,6 +19,7 @@ struct StepsObject {
     PyObject* load;
     long long count;
     long long last;  // 0: nobody knows which step is the last
+    char is_ready;
 };
 
 StepsObject* as_steps(PyObject* object) { return reinterpret_cast<StepsObject*>(object); }
@@ -65,15 +66,48 @@ bool begin_step(StepsObject* self) {
     return self->count != self->last || begin_last(self);
 }
 
+// False with an exception set.
+bool get_ready(StepsObject* self) {
+    PyObject* answer = PyObject_CallMethod(reinterpret_cast<PyObject*>(self), "get_ready", nullptr);
+    if (answer != nullptr) self->is_ready = answer == Py_True;
+    Py_XDECREF(answer);
+    return answer != nullptr;
+}
+
+// Called with the exception set that came in place of a batch, which stays, unless telling of it raises one.
+void tell_of_none(StepsObject* self) {
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    PyErr_NormalizeException(&type, &value, &traceback);
+    if (traceback != nullptr) PyException_SetTraceback(value, traceback);
+    PyObject* result = PyObject_CallMethod(reinterpret_cast<PyObject*>(self), "has_none", "O", value);
+    if (result != nullptr) {
+        PyErr_Restore(type, value, traceback);
+    } else {
+        Py_XDECREF(type);
+        Py_XDECREF(value);
+        Py_XDECREF(traceback);
+    }
+    Py_XDECREF(result);
+}
+
+PyObject* fetch_in_step(StepsObject* self, PyObject* function, PyObject* argument) {
+    if (!leave(self->step) || !begin_step(self)) return nullptr;
+    PyObject* batch = PyObject_CallOneArg(function, argument);
+    if (batch != nullptr && !leave(self->load)) Py_CLEAR(batch);
+    return batch;
+}
+
 PyObject* steps_fetch(PyObject* object, PyObject* const* args, Py_ssize_t count) {
     StepsObject* self = as_steps(object);
     if (count != 2 || self->open_step == nullptr) {
         PyErr_SetString(PyExc_TypeError, "fetch() takes a function and its argument, once __init__ has been called");
         return nullptr;
     }
-    if (!leave(self->step) || !begin_step(self)) return nullptr;
-    PyObject* batch = PyObject_CallOneArg(args[0], args[1]);
-    if (batch != nullptr && !leave(self->load)) Py_CLEAR(batch);
+    if (!self->is_ready && !get_ready(self)) return nullptr;
+    if (!self->is_ready) return PyObject_CallOneArg(args[0], args[1]);
+    PyObject* batch = fetch_in_step(self, args[0], args[1]);
+    if (batch == nullptr) tell_of_none(self);
     return batch;
 }
 
@@ -128,8 +162,12 @@ void steps_dealloc(PyObject* object) {
 
 PyObject* steps_nothing(PyObject*, PyObject*) { Py_RETURN_NONE; }
 
+PyObject* steps_get_ready(PyObject*, PyObject*) { Py_RETURN_TRUE; }
+
 PyMethodDef g_steps_methods[] = {
     {"fetch", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(steps_fetch)), METH_FASTCALL, nullptr},
+    {"get_ready", steps_get_ready, METH_NOARGS, nullptr},
+    {"has_none", steps_nothing, METH_O, nullptr},
     {"begin_last", steps_nothing, METH_NOARGS, nullptr},
     {"end", steps_nothing, METH_O, nullptr},
     {nullptr, nullptr, 0, nullptr},
@@ -140,6 +178,7 @@ PyMemberDef g_steps_members[] = {
     {"load", T_OBJECT, offsetof(StepsObject, load), 0, nullptr},
     {"count", T_LONGLONG, offsetof(StepsObject, count), READONLY, nullptr},
     {"last", T_LONGLONG, offsetof(StepsObject, last), 0, nullptr},
+    {"is_ready", T_BOOL, offsetof(StepsObject, is_ready), 0, nullptr},
     {nullptr, 0, 0, 0, nullptr},
 };
 

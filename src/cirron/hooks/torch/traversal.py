@@ -56,7 +56,6 @@ class Traversal(Steps):
 
     Attributes:
         target: where it records.
-        is_ready: whether a batch may be fetched; else ask `get_ready`.
         is_over: whether it has ended for good.
     """
 
@@ -69,7 +68,6 @@ class Traversal(Steps):
         "_unit",
         "_witnesses",
         "is_over",
-        "is_ready",
         "target",
     )
 
