@@ -318,6 +318,7 @@ class Cirron:
         from cirron.hooks import Target
 
         return Target(
+            find_recorder=lambda: self._recorder,
             scope=self.scope,
             scope_unless=self._scope_unless,
             innermost=self._innermost,

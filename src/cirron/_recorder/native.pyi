@@ -288,14 +288,14 @@ class Passage:
 
 @final
 class Recorded:
-    """Calls a function in a scope, but where `scope_unless` gives none.
+    """Calls a function in a scope, but where the function `scope_unless` would give none.
 
     It has no frame: the traceback of an exception that comes through shows nothing of it.
 
     Args:
         function: gets the arguments of the call. A class stands for the `__call__` that comes after its own in the
             first argument's order of classes, whatever that is at the time of the call.
-        scope_unless: as the function of that name, of any recorder; it is called with the next three.
+        find_recorder: gives the recorder, or None where nothing records; None for the default recorder.
         name: of the scope.
         unless: see `scope_unless`.
         names: see there too.
@@ -310,7 +310,7 @@ class Recorded:
     def __init__(
         self,
         function: Callable[..., Any],
-        scope_unless: Callable[..., Any],
+        find_recorder: Callable[[], Recorder | None] | None,
         name: str,
         unless: tuple[str, ...],
         names: tuple[str, ...],

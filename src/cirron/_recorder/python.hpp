@@ -20,6 +20,7 @@ struct RecorderObject {
 
 // The recorder behind g_default_recorder, borrowed; may be null.
 PyObject* default_recorder_object();
+bool is_recorder(PyObject* object);
 
 // A new tuple of a scope's id in hex digits and the time now in nanoseconds; null with an exception set.
 PyObject* scope_and_time(Recorder* recorder, uint64_t id);
@@ -99,6 +100,16 @@ bool waits_for_data(PyObject* iterable);
 bool begin_reading(Recorder* recorder, OpenFrame& open);
 // The same for the end of the scope: takes the reading, if there is one, out of `open`.
 bool end_reading(OpenFrame& open, Measures& measures);
+
+// Has a frame that was just opened measured, if it is of a scope that is, and there is a meter. False with an exception
+// set when it has to be passed on.
+bool measure(Recorder* recorder, OpenFrame& open);
+// Closes a frame; `error` is the type of the exception that leaves the scope, or None. False as above; the scope is
+// closed all the same.
+bool close_frame(OpenFrame open, PyObject* error);
+// Whether the innermost scope that has one of `names` has one of `unless`. False as above, and when they are no tuples
+// of str.
+bool is_within(Recorder* recorder, PyObject* unless, PyObject* names, bool& is_one);
 
 // The types and functions, by file. Each init returns -1 with an exception set when it fails.
 int init_scope_type(PyObject* module);

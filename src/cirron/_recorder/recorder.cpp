@@ -554,8 +554,7 @@ void Recorder::start_cpu_clock(ThreadState* thread, Frame* frame) {
 // Of a scope that had its thread to itself, and that is ten times as long as the reading at its start was old.
 std::optional<uint64_t> Recorder::cpu_since_start(ThreadState* thread, const Frame* frame, uint64_t ticks) {
     uint64_t age = frame->start_ticks - frame->cpu_start_ticks;
-    bool is_alone =
-        frame->thread_id == thread->thread_id && frame->context_version == PyThreadState_Get()->context_ver;
+    bool is_alone = frame->thread_id == thread->thread_id && frame->context_version == PyThreadState_Get()->context_ver;
     if (!is_alone || ticks - frame->start_ticks < 10 * age) return std::nullopt;
     read_cpu_clock(thread, ticks);
     return thread->cpu_ns - frame->cpu_start_ns;

@@ -55,13 +55,6 @@ void open_frame(Scope* self, Recorder* recorder, const Opening& opening) {
     self->open = {frame, recorder->registration()};
 }
 
-// False with an exception set when it has to be passed on.
-bool measure(Scope* self, Recorder* recorder) {
-    OpenFrame& open = self->open;
-    if (open.recorder() != recorder || open.reading != nullptr || open.frame->is_ghost) return true;
-    return !Recorder::is_measured(open.frame->name) || begin_reading(recorder, open);
-}
-
 // A function of its own for the room that the attributes take on the stack.
 [[gnu::noinline]] void open_with_attrs(Scope* self, Recorder* recorder, Opening& opening) {
     AttrWriter attrs(recorder->names());
@@ -91,7 +84,7 @@ PyObject* enter(Scope* self) {
             }
         });
         if (!opened) recorder->count_lost_span();
-        if (recorder->meter() != nullptr && !measure(self, recorder)) return nullptr;
+        if (recorder->meter() != nullptr && !measure(recorder, self->open)) return nullptr;
     }
     return Py_NewRef(reinterpret_cast<PyObject*>(self));
 }
@@ -117,19 +110,7 @@ OpenFrame take_frame_to_close(Scope* self) {
     return std::exchange(self->open, {});
 }
 
-// False with an exception set when it has to be passed on; the scope is closed all the same.
-bool leave(Scope* self, PyObject* error) {
-    OpenFrame open = take_frame_to_close(self);
-    Measures measures;
-    bool goes_on = end_reading(open, measures);
-    Recorder* recorder = open.recorder();
-    if (recorder == nullptr) return goes_on;
-    // A generator that is closed early has not failed.
-    bool failed = error != Py_None && error != PyExc_GeneratorExit && PyType_Check(error);
-    guarded(recorder, "scope exit",
-            [&] { recorder->close(open.frame, now_ticks(), failed ? error : nullptr, measures); });
-    return goes_on;
-}
+bool leave(Scope* self, PyObject* error) { return close_frame(take_frame_to_close(self), error); }
 
 PyObject* decorate(PyObject* self, PyObject* function) {
     PyObject* module = PyImport_ImportModule("cirron._recorder.decorate");
@@ -393,6 +374,23 @@ PyTypeObject g_scope_type = [] {
 }();
 
 }  // namespace
+
+bool measure(Recorder* recorder, OpenFrame& open) {
+    if (open.recorder() != recorder || open.reading != nullptr || open.frame->is_ghost) return true;
+    return !Recorder::is_measured(open.frame->name) || begin_reading(recorder, open);
+}
+
+bool close_frame(OpenFrame open, PyObject* error) {
+    Measures measures;
+    bool goes_on = end_reading(open, measures);
+    Recorder* recorder = open.recorder();
+    if (recorder == nullptr) return goes_on;
+    // A generator that is closed early has not failed.
+    bool failed = error != Py_None && error != PyExc_GeneratorExit && PyType_Check(error);
+    guarded(recorder, "scope exit",
+            [&] { recorder->close(open.frame, now_ticks(), failed ? error : nullptr, measures); });
+    return goes_on;
+}
 
 bool is_keyword(PyObject* key, PyObject* parameter) {
     if (key == parameter) return true;

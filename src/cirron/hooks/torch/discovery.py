@@ -124,7 +124,7 @@ class Discovery:
         """Of a class to be hooked, its own `__call__` in a scope; or that which it inherits, for the class itself."""
         in_scope = Recorded(
             call,
-            self._target.scope_unless,
+            self._target.find_recorder,
             FORWARD,
             NO_FORWARD_IN,
             CANONICAL,

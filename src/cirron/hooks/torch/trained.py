@@ -49,7 +49,7 @@ class Trained:
 
     def in_scope(self, step: Callable[..., Any]) -> Recorded:
         """`step` of a class of optimizers in a scope; each optimizer is noticed, and the last step of an epoch."""
-        in_scope = Recorded(step, self._target.scope_unless, OPTIMIZER_STEP, (OPTIMIZER_STEP,), CANONICAL)
+        in_scope = Recorded(step, self._target.find_recorder, OPTIMIZER_STEP, (OPTIMIZER_STEP,), CANONICAL)
         self._witness.add(in_scope, self._tell)
         return in_scope
 
