@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from cirron._recorder import Recorder
     from cirron._recorder.idle import AnyScope
     from cirron._recorder.native import Meter
+    from cirron.estimators import Owner
     from cirron.hooks import Target
     from cirron.recording import Recording
     from cirron.settings import Settings
@@ -116,7 +117,9 @@ class Cirron:
         recorder.shutdown()
     """
 
-    _is_known_to_workers = False  # so that a spawned process would record into the same run
+    # In a worker process: has an estimator record into the session of that. Only that of the default instance is
+    # one there as well.
+    _record_again: Callable[..., Any] | None = None
 
     def __init__(
         self,
@@ -235,7 +238,7 @@ class Cirron:
         from cirron.estimators import wrap
 
         try:
-            return wrap(estimator, self)
+            return wrap(estimator, self._owner())
         except Exception as error:  # noqa: BLE001 - of a class that nobody here has seen
             self._faults.note("wrap", error, f"{type(estimator).__name__} is not recorded")
             return estimator
@@ -330,6 +333,12 @@ class Cirron:
             set_meter=self._set_meter,
             faults=self._faults,
         )
+
+    def _owner(self) -> Owner:
+        """In whose session wrapped estimators record."""
+        from cirron.estimators import Owner
+
+        return Owner(self._target(), self._record_again)
 
     def _scope_unless(self, *name_and_where: Any) -> AnyScope | None:
         recorder = self._recorder

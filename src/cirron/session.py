@@ -10,7 +10,7 @@ from cirron.instance import Cirron, Profiler
 
 TYPE_CHECKING = False  # as in cirron.instance
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any, TypeVar
 
     from cirron.hooks import Target
@@ -23,11 +23,17 @@ if TYPE_CHECKING:
 class _Default(Cirron):
     """The instance behind the functions of the module, whose `scope` and `mark` are the native ones."""
 
-    _is_known_to_workers = True
-
     def __init__(self) -> None:
         self._set_up({})
         self._announcement: Announcement | None = None
+
+    @staticmethod
+    def _record_again(part: str | None, make: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+        from cirron.estimators import turn_into
+
+        estimator = make(*arguments)
+        turn_into(estimator, _the_default()._owner(), part)
+        return estimator
 
     def _target(self) -> Target:
         native = {name: getattr(_recorder, name) for name in ("scope", "scope_unless", "innermost", "mark")}

@@ -74,6 +74,19 @@ def test_what_has_been_drained_is_not_dropped(small):
     assert [mark.value for mark in small.marks("m")] == list(range(50_000))
 
 
+def test_threads_in_a_row_do_not_crowd_each_other_out(new_session):
+    session = new_session(ring_marks=4096)
+
+    def record():
+        for number in range(2000):
+            mark("m", number)
+
+    for _ in range(20):
+        in_thread(record)
+    assert session.counter("marks_dropped") == 0
+    assert len(session.marks("m")) == 20 * 2000
+
+
 def test_threads_are_counted_each_and_in_total(small):
     ready, done = threading.Event(), threading.Event()
 

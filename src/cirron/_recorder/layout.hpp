@@ -129,6 +129,7 @@ struct RingBlock {
     alignas(64) char cells[];
 
     uint64_t number() const { return block.first; }
+    uint64_t filled() const { return head.load(std::memory_order_acquire) - read.load(std::memory_order_acquire); }
     char* at(uint64_t position) { return cells + (position & (capacity - 1)) * kCellBytes; }
 };
 

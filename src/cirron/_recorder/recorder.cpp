@@ -217,13 +217,15 @@ ThreadState* Recorder::take_state() {
     return state;
 }
 
-// A ring whose thread has ended serves the next one, drained or not: records carry their thread.
+// A ring whose thread has ended serves the next one, for records carry their thread. It need not be drained, but the
+// records of many short threads in a row must not crowd each other out.
 RingBlock* Recorder::take_ring() {
     {
         std::lock_guard lock(threads_mutex_);
-        if (!idle_rings_.empty()) {
-            RingBlock* ring = idle_rings_.back();
-            idle_rings_.pop_back();
+        auto emptiest = std::ranges::min_element(idle_rings_, {}, &RingBlock::filled);
+        if (emptiest != idle_rings_.end() && (*emptiest)->filled() <= (*emptiest)->capacity / 2) {
+            RingBlock* ring = *emptiest;
+            idle_rings_.erase(emptiest);
             return ring;
         }
     }

@@ -11,7 +11,7 @@ void RingWriter::attach(Recorder* recorder, RingBlock* ring) {
     recorder_ = recorder;
     ring_ = ring;
     head_ = ring->head.load(std::memory_order_acquire);
-    woken_at_ = head_;
+    woken_at_ = ring->read.load(std::memory_order_acquire);  // what earlier threads left here counts as well
     limit_ = head_;  // the first record takes the slow path, which sets the limit
 }
 

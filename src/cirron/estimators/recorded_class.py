@@ -19,7 +19,7 @@ from cirron.estimators.recorded_call import recorded_call
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cirron.instance import Cirron
+    from cirron.hooks import Target
 
     _Around = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -41,6 +41,18 @@ _METHODS = (
 _KEY = "_cirron_recording"  # on our classes
 
 
+class Owner(NamedTuple):
+    """In whose session estimators record.
+
+    Attributes:
+        target: where that is.
+        again: in worker processes: called there as `record_in_workers` says; None has nothing recorded there.
+    """
+
+    target: Target
+    again: Callable[..., Any] | None
+
+
 class Recording(NamedTuple):
     """What one of our classes is about.
 
@@ -51,7 +63,7 @@ class Recording(NamedTuple):
     """
 
     kind: type
-    owner: Cirron
+    owner: Owner
     part: str | None
 
 
@@ -64,7 +76,7 @@ def recording_of(estimator: object) -> Recording | None:
     return recording
 
 
-def turn_into(estimator: Any, owner: Cirron, part: str | None) -> None:
+def turn_into(estimator: Any, owner: Owner, part: str | None) -> None:
     """Have an estimator record for `owner`, under the name that it has as a part of another one."""
     before = recording_of(estimator)
     recording = Recording(type(estimator) if before is None else before.kind, owner, part)
@@ -93,18 +105,9 @@ def _make(recording: Recording) -> type:
         if not name.startswith(("__", "_abc_")):
             delattr(made, name)
     add_copying(made, kind)
-    if recording.owner._is_known_to_workers:
-        record_in_workers(made, _recorded_again, recording.part)
+    if recording.owner.again is not None:
+        record_in_workers(made, recording.owner.again, recording.part)
     return made
-
-
-def _recorded_again(part: str | None, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
-    """In another process: an estimator that records into the session of that."""
-    from cirron.session import _the_default
-
-    estimator = function(*arguments)
-    turn_into(estimator, _the_default(), part)
-    return estimator
 
 
 def _recorded_methods(recording: Recording) -> dict[str, Any]:
@@ -118,7 +121,7 @@ def _around(recording: Recording, name: str) -> _Around:
     part, attrs = recording.part, {"estimator": recording.kind.__name__}
     return functools.partial(
         recorded_call,
-        target=recording.owner._target(),
+        target=recording.owner.target,
         title=name if part is None else part,
         attrs=attrs if part is None else {"method": name} | attrs,
         before=functools.partial(_record_parts, recording.owner),
@@ -133,13 +136,13 @@ def _recorded_method(method: Any, around: _Around) -> Any:
     return _Conditional(method, around)
 
 
-def _record_parts(owner: Cirron, estimator: Any) -> None:
+def _record_parts(owner: Owner, estimator: Any) -> None:
     """Have the parts of an estimator record; they may be others at each call."""
     try:
         for name, part in parts_of(estimator):
             turn_into(part, owner, name)
     except Exception as error:  # noqa: BLE001 - of a class that nobody here has seen
-        owner._faults.note("wrap", error, f"parts of {type(estimator).__name__} are not recorded")
+        owner.target.faults.note("wrap", error, f"parts of {type(estimator).__name__} are not recorded")
 
 
 class _Conditional:
