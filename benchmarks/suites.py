@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import cases, competitors, hooks, loop, sending, training
+from benchmarks import cases, competitors, hooks, inference, loop, phases, sending, training
 from benchmarks.settings import Settings
 from benchmarks.timing import Case, Gate, Stopwatch
 
@@ -93,12 +93,34 @@ def train(settings: Settings) -> Round:
     return _tidied(training.steps(_profile(), settings.training_epochs))
 
 
+def inference_ours(settings: Settings) -> Round:
+    return _shuffled(inference.ours(_profile()), settings.operation_ops)
+
+
+def inference_disabled(settings: Settings) -> Round:
+    ci = _profile(enabled=False)
+    return _shuffled(inference.cases(ci.inference, ci.flush), settings.operation_ops)
+
+
+def inference_sdk(settings: Settings) -> Round:
+    ci = _profile()
+    return _shuffled(inference.cases(ci.inference, ci.flush), settings.operation_ops)
+
+
+def inference_opentelemetry(settings: Settings) -> Round:
+    return _shuffled(inference.opentelemetry(), settings.operation_ops)
+
+
 def hooks_of_frameworks(settings: Settings) -> Round:
     return _tidied(hooks.ratios(hooks.Session))
 
 
 def hooks_profiler(settings: Settings) -> Round:
     return hooks.ratios(hooks.torch_profiler)
+
+
+def phases_of_a_recorder(settings: Settings) -> Round:
+    return _shuffled(phases.measured(), settings.operation_ops)
 
 
 SUITES: dict[str, Suite] = {
@@ -115,6 +137,11 @@ SUITES: dict[str, Suite] = {
         train,
         hooks_of_frameworks,
         hooks_profiler,
+        phases_of_a_recorder,
+        inference_ours,
+        inference_disabled,
+        inference_sdk,
+        inference_opentelemetry,
     )
 }
 

@@ -24,7 +24,7 @@ def markdown(results: Results, machine: dict[str, str]) -> str:
         (["without a pause, drain running", "cirron", theirs], _sustained),
         (["whole process", "cirron", "target", theirs], _figures),
     )
-    return "\n\n".join([_preamble(machine), *(_grid(header, lines(results)) for header, lines in grids)])
+    return "\n\n".join([_preamble(machine), *(grid(header, lines(results)) for header, lines in grids)])
 
 
 def _preamble(machine: dict[str, str]) -> str:
@@ -76,15 +76,15 @@ def _our_cost(results: Results, operation: Operation) -> list[str]:
     medians = results["operations"][operation.process]
     locks = rows.in_locks(medians, operation.case)
     ns = rows.net_ns(medians, operation.case)
-    return [_number(ns), _number(locks), verdict(locks, most=operation.most_locks)]
+    return [number(ns), number(locks), verdict(locks, most=operation.most_locks)]
 
 
 def _their_cost(results: Results, operation: Operation) -> list[str]:
     theirs = results["operations"].get(SDK, {}) if operation.process == CIRRON else {}
     times = rows.times_cheaper(results, operation)
     return [
-        _number(rows.net_ns(theirs, operation.case)),
-        _number(times),
+        number(rows.net_ns(theirs, operation.case)),
+        number(times),
         verdict(times, least=operation.least_times),
     ]
 
@@ -92,13 +92,13 @@ def _their_cost(results: Results, operation: Operation) -> list[str]:
 def _neighbours(results: Results) -> Iterable[list[str]]:
     medians = results["operations"][CIRRON]
     for label, case in rows.NEIGHBOURS:
-        yield [label, _number(rows.net_ns(medians, case)), _number(rows.in_locks(medians, case))]
+        yield [label, number(rows.net_ns(medians, case)), number(rows.in_locks(medians, case))]
 
 
 def _sustained(results: Results) -> Iterable[list[str]]:
     processes = (CIRRON, SDK)
     for case in ("scope", "mark"):
-        yield [f"{case}, ns", *(_number(rows.sustained_ns(results, process, case)) for process in processes)]
+        yield [f"{case}, ns", *(number(rows.sustained_ns(results, process, case)) for process in processes)]
     yield [
         "records dropped (counted)",
         *(_percent(rows.sustained_drops(results, process)) for process in processes),
@@ -109,10 +109,10 @@ def _figures(results: Results) -> Iterable[list[str]]:
     for figure in rows.FIGURES:
         ours, theirs = (rows.figure_value(results, figure, process) for process in (CIRRON, SDK))
         target = verdict(ours, figure.most, figure.least)
-        yield [figure.label, _number(ours, figure.unit), target, _number(theirs, figure.unit)]
+        yield [figure.label, number(ours, figure.unit), target, number(theirs, figure.unit)]
 
 
-def _number(value: float | None, unit: str = "") -> str:
+def number(value: float | None, unit: str = "") -> str:
     if value is None:
         return ABSENT
     digits = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2
@@ -120,9 +120,9 @@ def _number(value: float | None, unit: str = "") -> str:
 
 
 def _percent(share: float | None) -> str:
-    return _number(None if share is None else share * 100, "%")
+    return number(None if share is None else share * 100, "%")
 
 
-def _grid(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
+def grid(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
     rule = ["---", *["---:"] * (len(header) - 1)]
     return "\n".join("| " + " | ".join(line) + " |" for line in (header, rule, *lines))

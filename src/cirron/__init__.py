@@ -13,6 +13,7 @@ from cirron._recorder import batches, epochs, mark, scope
 from cirron._version import __version__
 from cirron.errors import CirronConfigError, CirronDependencyError, CirronError
 from cirron.instance import Cirron, Profiler
+from cirron.serving import inference
 from cirron.session import flush, health, profile, shutdown, trace, watch, wrap
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "epochs",
     "flush",
     "health",
+    "inference",
     "mark",
     "profile",
     "scope",

@@ -20,7 +20,7 @@ TYPE_CHECKING = False  # what `typing` calls so, without its milliseconds; check
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Callable, Container, Iterable, Mapping, Sequence
     from types import EllipsisType
-    from typing import Any, TypeVar
+    from typing import Any, TypeVar, overload
 
     from cirron._recorder import Recorder
     from cirron._recorder.idle import AnyScope
@@ -32,8 +32,13 @@ if TYPE_CHECKING:
     from cirron.snapshots import Taking, Watched
     from cirron.workers import Lineage
 
+    F = TypeVar("F", bound=Callable[..., Any])
     L = TypeVar("L", bound=Iterable[Any] | AsyncIterable[Any])
     T = TypeVar("T")
+else:
+
+    def overload(function):  # noqa: ANN001, ANN201, D103 - what `typing` has it do
+        return function
 
 
 NOT_STARTED = "no session could be started, so nothing is recorded"
@@ -255,6 +260,41 @@ class Cirron:
                 self._faults.warn(f"watch(): {error}; nothing more is watched")
             if (taking := self._take_snapshots()) is not None:
                 taking.begin()
+
+    @overload
+    def inference(  # noqa: D102 - an overload
+        self,
+        function: F,
+        /,
+        *,
+        config: Mapping[str, Any] | None = None,
+        sample_rate: float | None = None,
+        slow_s: float | None = None,
+    ) -> F: ...
+    @overload
+    def inference(  # noqa: D102, F811 - an overload
+        self,
+        function: None = None,
+        /,
+        *,
+        config: Mapping[str, Any] | None = None,
+        sample_rate: float | None = None,
+        slow_s: float | None = None,
+    ) -> Callable[[F], F]: ...
+    def inference(  # noqa: F811 - what they are for
+        self,
+        function: Any = None,
+        /,
+        *,
+        config: Mapping[str, Any] | None = None,
+        sample_rate: float | None = None,
+        slow_s: float | None = None,
+    ) -> Any:
+        """Record each call of a function as a request in this instance's session; see `cirron.inference`."""
+        from cirron.serving.wrapping import decorator
+
+        decorate = decorator(config, sample_rate, slow_s, find=lambda: self._recorder)
+        return decorate if function is None else decorate(function)
 
     def flush(self) -> None:
         """Return when everything closed or marked before the call is on disk."""

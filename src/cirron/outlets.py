@@ -19,7 +19,12 @@ class Outlets:
         self._printer = printer
         self._lock = threading.Lock()
         self._accounted_bytes = 0
-        self._dropped = {"spool_drop_count": 0, "spool_drop_span_count": 0, "spool_drop_mark_count": 0}
+        self._dropped = {
+            "spool_drop_count": 0,
+            "spool_drop_span_count": 0,
+            "spool_drop_mark_count": 0,
+            "spool_drop_memory_count": 0,
+        }
 
     def pass_on(self, recorder: Recorder) -> None:
         """Account for what the recorder has sealed since the last call, and have it printed.
@@ -50,7 +55,8 @@ class Outlets:
 
     def _count(self, dropped: Dropped, recorder: Recorder) -> None:
         if dropped.batches > 0:
-            recorder.count_spool_drops(dropped.batches, dropped.spans, dropped.marks)
+            recorder.count_spool_drops(dropped.batches, dropped.spans, dropped.marks, dropped.memory)
             self._dropped["spool_drop_count"] += dropped.batches
             self._dropped["spool_drop_span_count"] += dropped.spans
             self._dropped["spool_drop_mark_count"] += dropped.marks
+            self._dropped["spool_drop_memory_count"] += dropped.memory

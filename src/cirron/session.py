@@ -204,13 +204,15 @@ def health() -> dict[str, Any]:
     Beyond what is at work (`enabled`, `transport`, `session_id`, `spool_dir`, `journal`, `threads`, and
     `degraded`, which says why nothing is sent any more) and what is hooked (`frameworks_installed`; in
     `frameworks_failed` why others are not) it counts all that was lost or failed:
-    `mark_drop_count`, `span_drop_count` and `drops_by_thread` (a ring was full), `scope_drop_count` (nested
-    too deep), `mark_reject_count` (values that no mark can hold), `spool_drop_count` (batches that the
-    spool's cap removed, with `spool_drop_span_count` and `spool_drop_mark_count`), `sink_drop_count` (batches
-    that `log` or `stdout` were too slow for), `seal_failure_count` (failed tries to write a batch),
-    `snapshot_drop_count` (snapshots that waited for a batch in vain), `snapshot_skip_count` (looks whose values were
-    not written in full), `snapshot_file_drop_count` (spans whose files of values the cap removed),
-    `delivery` (what was sent, rejected, failed and is left) and `internal_errors` by place.
+    `mark_drop_count`, `span_drop_count`, `memory_drop_count` and `drops_by_thread` (a ring was full),
+    `scope_drop_count` (nested too deep), `mark_reject_count` (values that no mark can hold),
+    `spool_drop_count` (batches that the spool's cap removed, with `spool_drop_span_count`,
+    `spool_drop_mark_count` and `spool_drop_memory_count`), `sink_drop_count` (batches that `log` or `stdout`
+    were too slow for), `seal_failure_count` (failed tries to write a batch), `snapshot_drop_count`
+    (snapshots that waited for a batch in vain), `snapshot_skip_count` (looks whose values were not written
+    in full), `snapshot_file_drop_count` (spans whose files of values the cap removed),
+    `request_left_out_count` (requests that `sample_rate` did not choose), `delivery` (what was sent,
+    rejected, failed and is left) and `internal_errors` by place.
 
     Example:
         assert ci.health()["mark_drop_count"] == 0

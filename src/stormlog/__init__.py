@@ -1,3 +1,7 @@
-"""Where the memory of a run went; its phases and tracker arrive in a later release, this one is empty."""
+"""Where the memory of a run went: phases, a tracker that looks at the memory around them, and what it recorded."""
 
-__all__: list[str] = []
+from stormlog.alerts import Alert
+from stormlog.telemetry import EventFormatError, TelemetryEvent, load_events, save_events
+from stormlog.tracker import MemoryTracker
+
+__all__ = ["Alert", "EventFormatError", "MemoryTracker", "TelemetryEvent", "load_events", "save_events"]

@@ -9,6 +9,7 @@ import pytest
 from cirron.export.html import page_of, write_html
 from export.exporting import HOSTILE, as_bytes, hostile_spool, two_ranks_and_a_worker
 from support.commands import cirron
+from support.programs import run_program
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:"
 OF_THE_PAGE = {
@@ -17,6 +18,15 @@ OF_THE_PAGE = {
     "whole_ns",
     "wall_ns",
 }  # what the scripts call what they add up themselves
+
+
+TRACKED = """
+import cirron as ci
+from stormlog import MemoryTracker
+ci.profile(frameworks=[])
+with MemoryTracker(device="host") as tracker, tracker.phase("train"), tracker.phase("</script>"):
+    kept = b"x" * 50_000_000
+"""
 
 
 class Page(HTMLParser):
@@ -118,9 +128,13 @@ def test_data_enters_the_document_as_text_only(page):
     assert not re.search(ways_in, page.script)
 
 
-def test_the_scripts_ask_the_json_for_what_it_has(page):
+def test_the_scripts_ask_the_json_for_what_it_has(page, tmp_path, monkeypatch):
     two_ranks_and_a_worker()
     known = _keys(exported().profile) | _keys(page.profile) | OF_THE_PAGE
+    (tmp_path / "tracked").mkdir()
+    monkeypatch.chdir(tmp_path / "tracked")
+    run_program(TRACKED)
+    known |= _keys(exported().profile["memory"])
     asked = set(re.findall(r"\b[a-z0-9]+(?:_[a-z0-9]+)*_(?:ns|bytes|count|id|out|version)\b", page.script))
     assert "interrupted_count" in asked
     assert asked <= known
@@ -131,6 +145,20 @@ def test_each_element_the_scripts_look_for_is_there(page):
     asked = set(re.findall(r'byId\("([\w-]+)"\)', page.script))
     assert "flame" in asked
     assert asked <= there
+
+
+def test_the_memory_of_a_tracker_is_in_the_page():
+    assert run_program(TRACKED).stderr == ""
+    page = exported()
+    (course,) = page.profile["memory"]
+    assert [(band["name"], band["depth"], band["count"]) for band in course["bands"]] == [
+        ("train", 1, 1),
+        ("</script>", 2, 1),
+    ]
+    held_bytes = [count_bytes for _, count_bytes in course["points"]]
+    assert max(held_bytes) - held_bytes[0] == pytest.approx(50_000_000, rel=0.1)
+    assert course["highest_bytes"] == max(held_bytes)
+    assert page.elements == Page(page_of({}).decode()).elements
 
 
 def test_the_command_writes_the_page():

@@ -120,11 +120,12 @@ class TestAKilledProcess:
         assert batch.session_span.end_ns is None
 
     def test_leaves_what_it_had_removed_from_its_spool(self, root):
-        recovered(root, killed(root, script("recorder = start()\nrecorder.count_spool_drops(1, 2, 3)")))
+        recovered(root, killed(root, script("recorder = start()\nrecorder.count_spool_drops(1, 2, 3, 4)")))
         (batch,) = batches_of(root / "spool")
         counters = batch.counters
         assert counters.spool_batches_dropped == 1
         assert (counters.spool_spans_dropped, counters.spool_marks_dropped) == (2, 3)
+        assert counters.spool_memory_dropped == 4
 
     def test_is_described_by_the_result(self, root):
         journal = killed(root, script(EVERYTHING))

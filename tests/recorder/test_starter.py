@@ -2,6 +2,7 @@
 
 import os
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -93,6 +94,24 @@ def test_it_is_called_once(starter):
     assert calls == [1]
 
 
+def test_what_other_threads_do_while_it_begins_a_session_is_recorded_too(starter):
+    def meanwhile():
+        beginning.wait()
+        a_scope()
+
+    def begin():
+        beginning.set()
+        starter()
+
+    beginning = threading.Event()
+    set_starter(begin)
+    arm_starter()
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(meanwhile)
+        mark("m", 1)
+    assert starter.picture() == "cirron.session | m=1\n  s"
+
+
 def test_it_is_not_called_unless_armed(starter):
     mark("m", 1)
     a_scope()
@@ -165,7 +184,7 @@ def test_a_loop_may_be_closed_by_it(starter):
     assert list(iterator) == []
 
 
-def test_other_threads_go_on_idle_while_it_begins_a_session(starter):
+def test_a_thread_that_it_waits_for_itself_goes_on_idle(starter):
     def begin():
         in_thread(mark, "meanwhile", 1)
         starter()

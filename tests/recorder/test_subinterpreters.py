@@ -38,6 +38,7 @@ USE = cleandoc("""
     assert list(epochs(loop)) == [1, 2] and len(loop) == 2 and loop and next(loop) == 1 and loop.index(2) == 1
     set_default(None), set_starter(f), arm_starter()
     assert not call_in_main_thread(f)
+    assert Inference(f, 0) is f and current_request() is None
     assert innermost(("sub",)) is None and scope_unless("sub", (), ()) is None
     try:
         Recorder(spool_dir="", journal_dir=None, batch_fields=b"")

@@ -23,7 +23,7 @@ HEAVY = (
 def test_it_offers_the_documented_names():
     assert sorted(cirron.__all__) == [
         "Cirron", "CirronConfigError", "CirronDependencyError", "CirronError", "Profiler", "__version__", "batches",
-        "epochs", "flush", "health", "mark", "profile", "scope", "shutdown", "trace", "watch", "wrap",
+        "epochs", "flush", "health", "inference", "mark", "profile", "scope", "shutdown", "trace", "watch", "wrap",
     ]  # fmt: skip
     assert all(hasattr(cirron, name) for name in cirron.__all__)
 

@@ -11,6 +11,7 @@ from jsonschema import Draft202012Validator
 from cirron.spool import Batch, Mark, Snapshot, Span, read
 from cirron.spool.records import Clock, Counters, Stats
 from cirron.spool.schema import SCHEMA_FILE, main, schema
+from cirron.spool.telemetry_event import TelemetryEvent
 from support.spool_checks import assert_valid_spool
 from support.spool_files import put
 
@@ -30,7 +31,9 @@ def test_the_schema_is_open_to_unknown_keys():
 
 
 @pytest.mark.parametrize(
-    "record", [Batch, Span, Mark, Snapshot, Stats, Clock, Counters], ids=lambda it: it.__name__
+    "record",
+    [Batch, Span, Mark, Snapshot, Stats, Clock, Counters, TelemetryEvent],
+    ids=lambda it: it.__name__,
 )
 def test_the_document_describes_each_field_of_a_record(record):
     section = DOCUMENT.split(f"\n### {record.__name__}\n")[1].split("\n#")[0]

@@ -7,7 +7,9 @@ import re
 import pytest
 
 from cirron.tree import build, scopes_of, to_lines, to_text
+from cirron.tree.filters import keep
 from cirron.tree.outline import Outline
+from cirron.tree.pick import named
 from support.recording import MS, Recording, training
 
 
@@ -49,6 +51,34 @@ def test_a_small_tree_shows_durations_shares_marks_and_attributes(run):
         "   ├─ forward   76.0 ms  ███████▋    76 %",
         "   └─ backward  22.0 ms  ██▎         22 %",
     ]
+
+
+def requests(run):
+    for number in range(12):
+        function = "embed" if number % 2 else "Model.answer"
+        run.span("request", number, number + 1, attrs={"function": function, "request_id": f"r-{number}"})
+    run.session(0, 12)
+
+
+def test_requests_are_told_apart_by_their_function(run):
+    requests(run)
+    assert picture(run) == [
+        "cirron.session              12.0 ms",
+        "├─ request Model.answer ×6  6.00 ms  █████       50 %  mean 1.00 ms  p95 1.00 ms",
+        "└─ request embed ×6         6.00 ms  █████       50 %  mean 1.00 ms  p95 1.00 ms",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "functions"),
+    [("request", ["Model.answer", "embed"]), ("request embed", ["embed"]), ("embed", [])],
+)
+def test_requests_are_picked_all_together_or_by_their_function(run, name, functions):
+    requests(run)
+    tree = build([run.batch()])
+    expected = [f"request {function}" for function in functions]
+    assert [scope.name for scope in named(scopes_of(tree), name, 1).in_order()] == expected
+    assert [scope.name for scope in scopes_of(keep(tree, name=name)).in_order()] == expected
 
 
 def test_ten_steps_become_one_line_and_their_merged_children_show_the_shape(run):

@@ -5,6 +5,9 @@ from pathlib import Path
 from typing import assert_type
 
 import cirron as ci
+from stormlog import Alert, MemoryTracker, TelemetryEvent, load_events
+from stormlog.phases.replay import PhaseReplay, ReplayedPhase
+from stormlog.phases.runtime import PhaseBoundary, PhaseHandle, PhaseRecorder, PhaseToken
 
 
 def train(samples: list[int]) -> float:
@@ -63,6 +66,28 @@ def wrapped(path: Path) -> None:
     assert_type(ci.Cirron().wrap(path), Path)
 
 
+@ci.inference
+async def answer(question: str) -> dict[str, int]:
+    return {question: 1}
+
+
+@ci.inference(config={"slow_s": 1.0}, sample_rate=0.1)
+def tokens(question: str) -> Iterator[str]:
+    yield from question
+
+
+class Model:
+    @ci.Cirron().inference
+    def predict(self, x: float) -> float:
+        return x
+
+
+async def served() -> None:
+    assert_type(await answer("why"), dict[str, int])
+    assert_type(tokens("why"), Iterator[str])
+    assert_type(Model().predict(1.0), float)
+
+
 def watched(model: object) -> None:
     ci.profile(snapshots=None)
     ci.watch(model)
@@ -104,3 +129,27 @@ def errors() -> None:
 
 
 lifecycle.__doc__ = ci.__version__
+
+
+def phases() -> None:
+    recorder = PhaseRecorder()
+    token, boundary = recorder.enter(session_id="s", rank=0, name="forward", attrs={"step": 1})
+    assert_type(token, PhaseToken)
+    assert_type(boundary, PhaseBoundary)
+    assert_type(recorder.exit(token).path, tuple[str, ...])
+    entered = recorder.enter_phase(session_id="s", rank=0, name="load", metadata={"shard": 1})
+    recorder.exit_phase(session_id="s", rank=0, scope_id=entered.scope_id, thread_id=token.thread_id)
+    recorder.reset()
+
+
+def memory(path: Path) -> list[ReplayedPhase]:
+    def tell(alert: Alert) -> None:
+        assert_type(alert.used_share, float)
+
+    with MemoryTracker(device="host", sampling_interval_ms=50, on_alert=tell) as tracker:
+        assert_type(tracker, MemoryTracker)
+        with tracker.phase("train") as phase:
+            assert_type(phase, PhaseHandle)
+            tracker.enter_phase("forward", {"step": 1}).close()
+    assert_type(tracker.events(), list[TelemetryEvent])
+    return PhaseReplay(load_events(path)).phases

@@ -1,6 +1,7 @@
 """The native recorder: scopes and marks into a journal, and from there into sealed batches."""
 
 from cirron._recorder.native import (
+    Inference,
     Loop,
     Passage,
     Recorded,
@@ -9,10 +10,12 @@ from cirron._recorder.native import (
     Scope,
     Steps,
     WhileFinite,
+    add_memory,
     arm_starter,
     array_stats,
     batches,
     call_in_main_thread,
+    current_request,
     epochs,
     innermost,
     mark,
@@ -21,10 +24,12 @@ from cirron._recorder.native import (
     scope,
     scope_unless,
     set_default,
+    set_follower,
     set_starter,
 )
 
 __all__ = [
+    "Inference",
     "Loop",
     "Passage",
     "Recorded",
@@ -33,10 +38,12 @@ __all__ = [
     "Scope",
     "Steps",
     "WhileFinite",
+    "add_memory",
     "arm_starter",
     "array_stats",
     "batches",
     "call_in_main_thread",
+    "current_request",
     "epochs",
     "innermost",
     "mark",
@@ -45,5 +52,6 @@ __all__ = [
     "scope",
     "scope_unless",
     "set_default",
+    "set_follower",
     "set_starter",
 ]

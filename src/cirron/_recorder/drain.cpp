@@ -19,10 +19,7 @@ constexpr int kRingNumberShift = 47;  // in a mark's id, above the position
 
 // The producer has dropped all up to `position`: what is in flight already has no cells of its own any more.
 void overtake(RingBlock* ring, uint64_t position) {
-    ring->spans_overtaken += ring->spans_in_flight;
-    ring->marks_overtaken += ring->marks_in_flight;
-    ring->spans_in_flight = 0;
-    ring->marks_in_flight = 0;
+    ring->overtaken += std::exchange(ring->in_flight, {});
     ring->sealed = position;
     ring->sealing_to = position;
 }
@@ -131,28 +128,27 @@ void Drain::give_up_unrecoverable() {
     for (RingBlock* ring : rings) {
         if (!journal_.is_recoverable(ring)) give_up(ring);
     }
-    auto count = [&](const SpanFields&) { journal_.header().spans_dropped.fetch_add(1, std::memory_order_relaxed); };
+    auto count = [&](const SpanFields&) { journal_.header().dropped.add(RecordKind::kSpan); };
     for (FramesBlock* block : journal_.frames_blocks()) {
         if (!journal_.is_recoverable(block)) for_each_open_in(block, rings, count);
     }
 }
 
 void Drain::give_up(RingBlock* ring) {
-    uint64_t spans = std::exchange(ring->spans_in_flight, 0) + std::exchange(ring->spans_overtaken, 0);
-    uint64_t marks = std::exchange(ring->marks_in_flight, 0) + std::exchange(ring->marks_overtaken, 0);
-    spans_.fetch_sub(spans, std::memory_order_relaxed);  // encoded, and in no batch after all
-    marks_.fetch_sub(marks, std::memory_order_relaxed);
+    RecordCounts lost = std::exchange(ring->in_flight, {});
+    lost += std::exchange(ring->overtaken, {});
+    spans_.fetch_sub(lost.spans, std::memory_order_relaxed);  // encoded, and in no batch after all
+    marks_.fetch_sub(lost.marks, std::memory_order_relaxed);
+    memory_.fetch_sub(lost.memory, std::memory_order_relaxed);
     uint64_t head = ring->head.load(std::memory_order_acquire);
     uint64_t from = ring->read.exchange(head);
     while (from < head) {
         RecordHeader record;
         std::memcpy(&record, ring->at(from), sizeof record);
-        spans += record.kind == RecordKind::kSpan;
-        marks += record.kind == RecordKind::kMark;
+        lost.add(record.kind);
         from += record.cells;
     }
-    ring->spans_dropped.fetch_add(spans, std::memory_order_relaxed);
-    ring->marks_dropped.fetch_add(marks, std::memory_order_relaxed);
+    ring->dropped.add(lost);
 }
 
 std::string Drain::open_spans() const {
@@ -209,12 +205,10 @@ void Drain::collect_ring(RingBlock* ring, uint64_t until) {
         if (from != ring->sealing_to) overtake(ring, from);
         chunk_.resize((chunk.end - from) * kCellBytes);
         std::memcpy(chunk_.data(), ring->at(from), chunk_.size());  // a chunk never crosses the end of the ring
-        ring->spans_in_flight += chunk.spans;
-        ring->marks_in_flight += chunk.marks;
+        ring->in_flight += chunk.records;
         // Moving `read` proves that the copy is whole: the producer moves it before it overwrites anything.
         if (!ring->read.compare_exchange_strong(from, chunk.end)) {
-            ring->spans_in_flight -= chunk.spans;
-            ring->marks_in_flight -= chunk.marks;
+            ring->in_flight -= chunk.records;
             continue;
         }
         encode_chunk(ring, from, chunk.end - from);
@@ -228,7 +222,7 @@ void Drain::collect_ring(RingBlock* ring, uint64_t until) {
 // it returns is then nonsense within the ring's bounds, and the caller finds out.
 Drain::Chunk Drain::next_chunk(RingBlock* ring, uint64_t from, uint64_t until) {
     uint64_t lap_end = std::min(until, (from / ring->capacity + 1) * ring->capacity);
-    Chunk chunk{from};
+    Chunk chunk{from, {}};
     while (chunk.end < std::min(lap_end, from + kChunkCells)) {
         RecordHeader record;
         std::memcpy(&record, ring->at(chunk.end), sizeof record);
@@ -239,8 +233,7 @@ Drain::Chunk Drain::next_chunk(RingBlock* ring, uint64_t from, uint64_t until) {
             break;
         }
         if (is_waiting(ring, chunk.end)) break;
-        chunk.spans += record.kind == RecordKind::kSpan;
-        chunk.marks += record.kind == RecordKind::kMark;
+        chunk.records.add(record.kind);
         chunk.end += record.cells;
     }
     return chunk;
@@ -261,6 +254,7 @@ void Drain::encode_chunk(RingBlock* ring, uint64_t from, uint64_t cells) {
         try {
             if (record.kind == RecordKind::kSpan) encode_span(at);
             if (record.kind == RecordKind::kMark) encode_mark(ring, from + i, at);
+            if (record.kind == RecordKind::kMemory) encode_memory(at);
         } catch (const std::bad_alloc&) {
             encoder_.go_back_to(before);  // half a record would spoil its batch
             if (!encoder_.empty()) {
@@ -269,8 +263,7 @@ void Drain::encode_chunk(RingBlock* ring, uint64_t from, uint64_t cells) {
                 seal(false);
                 continue;
             }
-            auto& dropped = record.kind == RecordKind::kSpan ? ring->spans_dropped : ring->marks_dropped;
-            dropped.fetch_add(1, std::memory_order_relaxed);
+            ring->dropped.add(record.kind);
         }
         i += record.cells;
     }
@@ -335,6 +328,14 @@ void Drain::encode_mark(const RingBlock* ring, uint64_t position, const char* at
     marks_.fetch_add(1, std::memory_order_relaxed);
 }
 
+void Drain::encode_memory(const char* at) {
+    MemoryRecord record;
+    std::memcpy(&record, at, sizeof record);
+    uint64_t room = record.header.cells * kCellBytes - sizeof record;
+    encoder_.add_memory({at + sizeof record, std::min<uint64_t>(record.text_bytes, room)});
+    memory_.fetch_add(1, std::memory_order_relaxed);
+}
+
 void Drain::report_damage(std::string what) {
     if (damage_.empty()) damage_ = std::move(what);
 }
@@ -351,6 +352,8 @@ void Drain::seal(bool closes_session) {
                   encoder_.marks(),
                   std::string_view("],\n\"snapshots\":["),
                   encoder_.snapshots(),
+                  std::string_view(encoder_.memory().empty() ? "" : "],\n\"memory\":["),
+                  encoder_.memory(),
                   std::string_view("]}\n")};
     uint64_t bytes = 0;
     try {
@@ -393,23 +396,23 @@ std::string Drain::batch_preamble(uint64_t created_ns, const std::string& batch_
 
 void Drain::append_counters(std::string& out) const {
     const JournalHeader& header = journal_.header();
-    uint64_t spans_dropped = header.spans_dropped.load(std::memory_order_relaxed);
-    uint64_t marks_dropped = header.marks_dropped.load(std::memory_order_relaxed);
-    for (RingBlock* ring : journal_.ring_blocks()) {
-        spans_dropped += ring->spans_dropped.load(std::memory_order_relaxed);
-        marks_dropped += ring->marks_dropped.load(std::memory_order_relaxed);
-    }
-    append_member(out, "spans_dropped", spans_dropped);
-    append_member(out, "marks_dropped", marks_dropped);
+    RecordCounts dropped = header.dropped.load();
+    for (RingBlock* ring : journal_.ring_blocks()) dropped += ring->dropped.load();
+    append_member(out, "spans_dropped", dropped.spans);
+    append_member(out, "marks_dropped", dropped.marks);
     append_member(out, "scopes_too_deep", header.scopes_too_deep.load(std::memory_order_relaxed));
     append_member(out, "marks_rejected", header.marks_rejected.load(std::memory_order_relaxed));
     append_member(out, "spool_batches_dropped", header.spool_batches_dropped.load(std::memory_order_relaxed));
     append_member(out, "spool_spans_dropped", header.spool_spans_dropped.load(std::memory_order_relaxed));
     append_member(out, "spool_marks_dropped", header.spool_marks_dropped.load(std::memory_order_relaxed));
+    if (dropped.memory != 0) append_member(out, "memory_dropped", dropped.memory);
+    uint64_t spool_memory = header.spool_memory_dropped.load(std::memory_order_relaxed);
+    if (spool_memory != 0) append_member(out, "spool_memory_dropped", spool_memory);
 }
 
 DrainTotals Drain::totals() const {
-    return {spans_.load(), marks_.load(), batches_.load(), bytes_.load(), failures_.load() + sealer_.unflushed()};
+    return {spans_.load(),   marks_.load(), memory_.load(),
+            batches_.load(), bytes_.load(), failures_.load() + sealer_.unflushed()};
 }
 
 }  // namespace cirron

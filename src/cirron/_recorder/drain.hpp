@@ -26,6 +26,7 @@ struct DrainOptions {
 struct DrainTotals {
     uint64_t spans = 0;
     uint64_t marks = 0;
+    uint64_t memory = 0;
     uint64_t batches = 0;
     uint64_t bytes = 0;
     uint64_t failures = 0;
@@ -63,13 +64,13 @@ class Drain {
     void collect_ring(RingBlock* ring, uint64_t until);
     struct Chunk {
         uint64_t end;
-        uint64_t spans = 0;
-        uint64_t marks = 0;
+        RecordCounts records;
     };
     Chunk next_chunk(RingBlock* ring, uint64_t from, uint64_t until);
     void encode_chunk(RingBlock* ring, uint64_t from, uint64_t cells);
     void encode_span(const char* record);
     void encode_mark(const RingBlock* ring, uint64_t position, const char* record);
+    void encode_memory(const char* record);
     bool is_waiting(RingBlock* ring, uint64_t position) const;
     std::optional<uint64_t> gpu_ns(const char* key);
     SpanFields session_fields() const;
@@ -102,7 +103,7 @@ class Drain {
     uint64_t last_created_ns_ = 0;
     uint64_t sealed_now_ = 0;
     std::string damage_;
-    std::atomic<uint64_t> spans_{0}, marks_{0}, batches_{0}, bytes_{0}, failures_{0};
+    std::atomic<uint64_t> spans_{0}, marks_{0}, memory_{0}, batches_{0}, bytes_{0}, failures_{0};
 };
 
 uint64_t random_bits();

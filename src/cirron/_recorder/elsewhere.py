@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 from cirron._recorder.idle import IdleScope as Scope
 
 __all__ = [
+    "Inference",
     "Loop",
     "Passage",
     "Recorded",
@@ -20,10 +21,12 @@ __all__ = [
     "Scope",
     "Steps",
     "WhileFinite",
+    "add_memory",
     "arm_starter",
     "array_stats",
     "batches",
     "call_in_main_thread",
+    "current_request",
     "epochs",
     "innermost",
     "mark",
@@ -32,6 +35,7 @@ __all__ = [
     "scope",
     "scope_unless",
     "set_default",
+    "set_follower",
     "set_starter",
 ]
 
@@ -126,6 +130,19 @@ def batches(iterable: Iterable[Any]) -> Loop:
     return Loop(iterable)
 
 
+def add_memory(record: bytes) -> None:
+    """Record nothing."""
+
+
+def Inference(function: Any, *args: Any) -> Any:  # noqa: N802 - a type in the core
+    """The function itself."""
+    return function
+
+
+def current_request() -> None:
+    """None, as nothing is recorded."""
+
+
 def innermost(names: tuple[str, ...]) -> None:
     """None, as no scope is open."""
 
@@ -165,6 +182,10 @@ def array_stats(address: int, dtype: str, shape: tuple[int, ...], strides: tuple
 
 def set_default(recorder: None) -> None:
     """Nothing: what the main interpreter records into is its own affair."""
+
+
+def set_follower(follower: Any) -> None:
+    """Nothing."""
 
 
 def set_starter(starter: Callable[[], None] | None) -> None:

@@ -139,6 +139,12 @@ void append_mark_value(TextBuffer& out, const Scalar& value) {
     }
 }
 
+void put_item(TextBuffer& out, std::string_view json) {
+    out.reserve(json.size() + 2);
+    if (out.size() != 0) out.put(",\n");
+    out.put(json);
+}
+
 }  // namespace
 
 std::string hex_id(uint64_t high, uint64_t low) {
@@ -287,15 +293,14 @@ void BatchEncoder::end_mark(const Digits& ts_ns, bool is_summary) {
     marks_.put(is_summary ? ",\"kind\":\"summary\"}" : ",\"kind\":\"point\"}");
 }
 
-void BatchEncoder::add_snapshot(std::string_view json) {
-    snapshots_.reserve(json.size() + 2);
-    if (snapshots_.size() != 0) snapshots_.put(",\n");
-    snapshots_.put(json);
-}
+void BatchEncoder::add_snapshot(std::string_view json) { put_item(snapshots_, json); }
+
+void BatchEncoder::add_memory(std::string_view json) { put_item(memory_, json); }
 
 void BatchEncoder::go_back_to(const Position& position) {
     spans_.cut_to(position.spans_bytes);
     marks_.cut_to(position.marks_bytes);
+    memory_.cut_to(position.memory_bytes);
     span_count_ = position.span_count;
     mark_count_ = position.mark_count;
 }
@@ -304,6 +309,7 @@ void BatchEncoder::clear() {
     spans_.clear();
     marks_.clear();
     snapshots_.clear();
+    memory_.clear();
     span_count_ = 0;
     mark_count_ = 0;
     mark_links_.clear();

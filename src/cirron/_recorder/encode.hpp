@@ -48,23 +48,25 @@ class BatchEncoder {
     void add_session_span(const SpanFields& span);
     void add_mark(uint64_t id, const MarkRecord& record, const Scalar& value, AttrBytes attrs, bool is_unresolved);
 
-    // A record that is JSON already.
+    // Records that are JSON already.
     void add_snapshot(std::string_view json);
+    void add_memory(std::string_view json);
 
     // Where the encoder stands between two records, to go back to when the next one could not be finished.
     struct Position {
-        size_t spans_bytes, marks_bytes;
+        size_t spans_bytes, marks_bytes, memory_bytes;
         uint64_t span_count, mark_count;
     };
-    Position position() const { return {spans_.size(), marks_.size(), span_count_, mark_count_}; }
+    Position position() const { return {spans_.size(), marks_.size(), memory_.size(), span_count_, mark_count_}; }
     void go_back_to(const Position& position);
 
-    bool empty() const { return span_count_ + mark_count_ + snapshots_.size() == 0; }
-    size_t bytes() const { return spans_.size() + marks_.size() + snapshots_.size(); }
-    // The members of the three arrays.
+    bool empty() const { return span_count_ + mark_count_ + snapshots_.size() + memory_.size() == 0; }
+    size_t bytes() const { return spans_.size() + marks_.size() + snapshots_.size() + memory_.size(); }
+    // The members of the arrays.
     std::string_view spans() const { return spans_.text(); }
     std::string_view marks() const { return marks_.text(); }
     std::string_view snapshots() const { return snapshots_.text(); }
+    std::string_view memory() const { return memory_.text(); }
     void clear();
 
   private:
@@ -90,6 +92,7 @@ class BatchEncoder {
     TextBuffer spans_;
     TextBuffer marks_;
     TextBuffer snapshots_;
+    TextBuffer memory_;
     uint64_t span_count_ = 0;
     uint64_t mark_count_ = 0;
     std::vector<MarkLink> mark_links_;

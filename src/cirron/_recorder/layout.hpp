@@ -37,7 +37,7 @@ constexpr uint32_t kMaxAttrBytes = (2 * kMaxAttrs + 4) * (sizeof(AttrHeader) + k
 
 // ---- records ------------------------------------------------------------------------------------------------------
 
-enum class RecordKind : uint8_t { kNothing, kSpan, kMark, kPadding };
+enum class RecordKind : uint8_t { kNothing, kSpan, kMark, kPadding, kMemory };
 
 constexpr uint8_t kHasIndex = 1;
 constexpr uint8_t kHasCpu = 2;
@@ -82,6 +82,14 @@ struct MarkRecord {
 };
 static_assert(sizeof(MarkRecord) == 40);
 
+// A telemetry event, which is JSON already: this header, then its text.
+struct MemoryRecord {
+    RecordHeader header;
+    uint64_t text_bytes;
+};
+static_assert(sizeof(MemoryRecord) == 16);
+constexpr uint32_t kMaxMemoryText = 32 * 1024;
+
 constexpr uint32_t min_cells(RecordKind kind) {
     return kind == RecordKind::kSpan   ? cells_for(sizeof(SpanRecord))
            : kind == RecordKind::kMark ? cells_for(sizeof(MarkRecord))
@@ -89,6 +97,52 @@ constexpr uint32_t min_cells(RecordKind kind) {
 }
 constexpr uint32_t kMaxRecordCells = cells_for(sizeof(SpanRecord) + sizeof(GpuTimeKey) + kMaxText + kMaxAttrBytes);
 static_assert(kMaxRecordCells < UINT16_MAX && kMaxText + kMaxAttrBytes < UINT16_MAX);
+static_assert(cells_for(sizeof(MemoryRecord) + kMaxMemoryText) <= kMaxRecordCells);
+
+// How many records of each kind.
+struct RecordCounts {
+    uint64_t spans = 0, marks = 0, memory = 0;
+
+    void add(RecordKind kind) {
+        spans += kind == RecordKind::kSpan;
+        marks += kind == RecordKind::kMark;
+        memory += kind == RecordKind::kMemory;
+    }
+    RecordCounts& operator+=(const RecordCounts& other) {
+        spans += other.spans;
+        marks += other.marks;
+        memory += other.memory;
+        return *this;
+    }
+    RecordCounts& operator-=(const RecordCounts& other) {
+        spans -= other.spans;
+        marks -= other.marks;
+        memory -= other.memory;
+        return *this;
+    }
+};
+
+// The same, written by one thread and read by others.
+struct SharedCounts {
+    std::atomic<uint64_t> spans, marks, memory;
+
+    RecordCounts load() const {
+        return {spans.load(std::memory_order_relaxed), marks.load(std::memory_order_relaxed),
+                memory.load(std::memory_order_relaxed)};
+    }
+    // A negative number is taken away: it wraps round, and so does the sum.
+    void add(RecordKind kind, int64_t records = 1) {
+        auto number = static_cast<uint64_t>(records);
+        if (kind == RecordKind::kSpan) spans.fetch_add(number, std::memory_order_relaxed);
+        if (kind == RecordKind::kMark) marks.fetch_add(number, std::memory_order_relaxed);
+        if (kind == RecordKind::kMemory) memory.fetch_add(number, std::memory_order_relaxed);
+    }
+    void add(const RecordCounts& counts) {
+        spans.fetch_add(counts.spans, std::memory_order_relaxed);
+        marks.fetch_add(counts.marks, std::memory_order_relaxed);
+        memory.fetch_add(counts.memory, std::memory_order_relaxed);
+    }
+};
 
 // ---- blocks -------------------------------------------------------------------------------------------------------
 
@@ -115,17 +169,14 @@ struct RingBlock {
     BlockHeader block;
     uint32_t capacity;  // in cells, a power of two
     alignas(64) std::atomic<uint64_t> head;
-    std::atomic<uint64_t> spans_dropped;
-    std::atomic<uint64_t> marks_dropped;
+    SharedCounts dropped;
     // The producer may have written up to here: it says so before it takes the oldest cells for something new.
     std::atomic<uint64_t> writing_to;
     alignas(64) std::atomic<uint64_t> read;
     uint64_t sealed;
     uint64_t sealing_to;  // `sealed` once the batch in `PendingSeal` is in place
-    uint64_t spans_in_flight;
-    uint64_t marks_in_flight;
-    uint64_t spans_overtaken;  // in flight too, but before `sealed`: the producer has dropped what came after them
-    uint64_t marks_overtaken;
+    RecordCounts in_flight;
+    RecordCounts overtaken;  // in flight too, but before `sealed`: the producer has dropped what came after them
     alignas(64) char cells[];
 
     uint64_t number() const { return block.first; }
@@ -176,6 +227,7 @@ struct Frame {
     bool used_as_parent;
     bool is_ghost;         // of a scope too deep to be kept: on no stack, never recorded
     bool parent_was_used;  // as a parent, before this frame
+    bool is_request;
     char attrs[];
 };
 static_assert(sizeof(Frame) == 112);
@@ -228,12 +280,12 @@ struct JournalHeader {
     std::atomic<uint64_t> scopes_too_deep;
     std::atomic<uint64_t> marks_rejected;
     // Dropped without ever being in a ring, or with a ring that nobody can recover; those of the rings come on top.
-    std::atomic<uint64_t> spans_dropped;
-    std::atomic<uint64_t> marks_dropped;
+    SharedCounts dropped;
     // What this session removed from its spool, sealed already, to keep within the spool's size limit.
     std::atomic<uint64_t> spool_batches_dropped;
     std::atomic<uint64_t> spool_spans_dropped;
     std::atomic<uint64_t> spool_marks_dropped;
+    std::atomic<uint64_t> spool_memory_dropped;
     ClockTable clock;
     PendingSeal pending;
 };

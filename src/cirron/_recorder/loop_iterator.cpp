@@ -25,23 +25,40 @@ LoopIterator* as_iterator(PyObject* object) { return reinterpret_cast<LoopIterat
 
 // ---- scopes -------------------------------------------------------------------------------------------------------
 
-void close_item(LoopIterator* self, uint64_t ticks, PyObject* error) {
-    Recorder* recorder = self->open.recorder();
-    Frame* frame = std::exchange(self->open.frame, nullptr);
-    if (recorder == nullptr) return;
-    guarded(recorder, "loop", [&] { recorder->close(frame, ticks, error); });
+// False with an exception set when it has to be passed on; the scope is closed all the same.
+bool close_item(LoopIterator* self, PyObject* error) {
+    OpenFrame open = std::exchange(self->open, {});
+    bool goes_on = end_following(open, false);
+    if (Recorder* recorder = open.recorder()) {
+        guarded(recorder, "loop", [&] { recorder->close(open.frame, now_ticks(), error); });
+    }
+    return goes_on;
 }
 
-void open_item(LoopIterator* self, Recorder* recorder, uint64_t ticks) {
+// Likewise.
+bool cancel_item(LoopIterator* self) {
+    OpenFrame open = std::exchange(self->open, {});
+    bool goes_on = end_following(open, true);
+    if (Recorder* recorder = open.recorder()) guarded(recorder, "loop", [&] { recorder->cancel(open.frame); });
+    return goes_on;
+}
+
+// Likewise.
+bool open_item(LoopIterator* self, Recorder* recorder) {
     bool opened = guarded(recorder, "loop", [&] {
         Opening opening;
         opening.name = recorder->names().number_of(self->unit->name);
         opening.index = self->index;
         opening.has_index = true;
         opening.is_epoch = self->unit->is_epoch;
-        self->open = {recorder->open(opening, ticks), recorder->registration()};
+        self->open = {recorder->open(opening, now_ticks()), recorder->registration()};
     });
     if (!opened) recorder->count_lost_span();
+    if (g_follower == nullptr || self->open.recorder() != recorder || self->open.frame->is_ghost) [[likely]]
+        return true;
+    bool goes_on = begin_following(self->open, self->unit->name);
+    if (self->open.frame == nullptr) Py_CLEAR(self->open.followed);  // what was called has closed this very loop
+    return goes_on;
 }
 
 // Before an epoch closes: whoever wants to look at what it has made of the program does it now, at the expense of the
@@ -66,18 +83,20 @@ bool end_epoch(LoopIterator* self) {
     return true;
 }
 
-void turn_to_next_item(LoopIterator* self, Recorder* recorder) {
-    uint64_t now = now_ticks();
+// False with an exception set when it has to be passed on.
+bool turn_to_next_item(LoopIterator* self, Recorder* recorder) {
     if (self->open.frame != nullptr) {
         bool reopened = false;
-        if (recorder != nullptr && self->open.recorder() == recorder) {
+        bool is_followed = self->open.followed != nullptr || g_follower != nullptr;
+        if (recorder != nullptr && self->open.recorder() == recorder && !is_followed) {
             guarded(recorder, "loop",
-                    [&] { reopened = recorder->close_and_reopen(self->open.frame, now, self->index); });
+                    [&] { reopened = recorder->close_and_reopen(self->open.frame, now_ticks(), self->index); });
         }
-        if (reopened) return;
-        close_item(self, now, nullptr);
+        if (reopened) return true;
+        if (!close_item(self, nullptr)) return false;
+        if (!find_target(self->bound, recorder)) return false;  // what was called may have ended the session
     }
-    if (recorder != nullptr) open_item(self, recorder, now);
+    return recorder == nullptr || open_item(self, recorder);
 }
 
 void note_wait(LoopIterator* self, Recorder* recorder) {
@@ -88,26 +107,27 @@ void note_wait(LoopIterator* self, Recorder* recorder) {
 }
 
 // The iterator gave no item. A scope opened for one is as if it had never been, unless something was recorded in it or
-// the fetch failed.
+// the fetch failed. What goes wrong in a follower meanwhile gives way to the end, or to what failed.
 void end_of_items(LoopIterator* self) {
     Recorder* recorder = self->open.recorder();
+    ErrorAside aside;
     if (recorder == nullptr) {
-        self->open.frame = nullptr;
+        if (!cancel_item(self)) PyErr_WriteUnraisable(nullptr);
         return;
     }
-    ErrorAside aside;
     PyObject* error = aside.type();
     bool failed = error != nullptr && !PyErr_GivenExceptionMatches(error, PyExc_StopIteration);
     Frame* frame = self->open.frame;
+    bool goes_on;
     if (failed) {
-        close_item(self, now_ticks(), error);
+        goes_on = close_item(self, error);
     } else if (frame->used_as_parent) {
         guarded(recorder, "loop", [&] { recorder->rename(frame, self->unit->end_name); });
-        close_item(self, now_ticks(), nullptr);
+        goes_on = close_item(self, nullptr);
     } else {
-        self->open.frame = nullptr;
-        guarded(recorder, "loop", [&] { recorder->cancel(frame); });
+        goes_on = cancel_item(self);
     }
+    if (!goes_on) PyErr_WriteUnraisable(nullptr);
 }
 
 // From one item to the next, of which only the wait has begun. False at the end, or with an exception set.
@@ -116,7 +136,8 @@ bool begin_item(LoopIterator* self) {
     if (self->iterator == nullptr) return false;  // closed by what was called
     Recorder* recorder;
     if (!find_target(self->bound, recorder)) return false;
-    if (recorder != nullptr || self->open.frame != nullptr) turn_to_next_item(self, recorder);
+    bool is_due = recorder != nullptr || self->open.frame != nullptr;
+    if (is_due && !turn_to_next_item(self, recorder)) return false;
     return self->iterator != nullptr;  // null: closed by what began a session
 }
 
@@ -181,7 +202,7 @@ void iterator_dealloc(PyObject* object) {
         // No error after `break`, nor when the generator around the loop is closed; else an exception leaves the loop.
         PyObject* error = aside.type() == PyExc_GeneratorExit ? nullptr : aside.type();
         if (error == nullptr && !end_epoch(self)) PyErr_WriteUnraisable(nullptr);
-        close_item(self, now_ticks(), error);
+        if (!close_item(self, error)) PyErr_WriteUnraisable(nullptr);
     }
     Py_XDECREF(self->iterator);
     Py_XDECREF(reinterpret_cast<PyObject*>(self->bound));
@@ -207,7 +228,7 @@ bool close_iterator(LoopIterator* self) {
 PyObject* iterator_close(PyObject* object, PyObject*) {
     LoopIterator* self = as_iterator(object);
     bool ended = end_epoch(self);
-    if (self->open.frame != nullptr) close_item(self, now_ticks(), nullptr);
+    if (self->open.frame != nullptr) ended &= close_item(self, nullptr);
     if (!ended || !close_iterator(self)) return nullptr;
     Py_RETURN_NONE;
 }

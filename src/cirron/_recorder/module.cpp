@@ -1,5 +1,9 @@
 // The extension module cirron._recorder.native.
+#include "inference.hpp"
+#include "interest.hpp"
 #include "python.hpp"
+#include "request.hpp"
+#include "request_run.hpp"
 
 namespace cirron {
 
@@ -17,6 +21,8 @@ PyObject* epochs(PyObject*, PyObject* iterable) { return make_loop(nullptr, iter
 PyObject* batches(PyObject*, PyObject* iterable) { return make_loop(nullptr, iterable, false); }
 
 PyObject* innermost(PyObject*, PyObject* names) { return find_innermost(nullptr, names); }
+PyObject* add_memory(PyObject*, PyObject* record) { return make_memory(nullptr, record); }
+
 PyObject* scope_unless(PyObject*, PyObject* const* args, Py_ssize_t count) {
     return make_scope_unless(nullptr, args, count);
 }
@@ -35,9 +41,12 @@ PyMethodDef g_functions[] = {
      "epochs($module, iterable, /)\n--\n\nOpen an `epoch` scope for each item of `iterable`."},
     {"batches", batches, METH_O,
      "batches($module, iterable, /)\n--\n\nOpen a `batch` scope for each item of `iterable`."},
+    {"add_memory", add_memory, METH_O, nullptr},
     {"innermost", innermost, METH_O, nullptr},
     {"scope_unless", function(scope_unless), METH_FASTCALL, nullptr},
+    {"current_request", current_request, METH_NOARGS, nullptr},
     {"set_default", set_default, METH_O, nullptr},
+    {"set_follower", set_follower, METH_O, nullptr},
     {"set_starter", set_starter, METH_O, nullptr},
     {"arm_starter", arm_starter, METH_NOARGS, nullptr},
     {"call_in_main_thread", call_in_main_thread, METH_O, nullptr},
@@ -70,6 +79,7 @@ int exec_module(PyObject* module) {
     if (init_recorder_type(module) != 0 || init_recovered_type(module) != 0) return -1;
     if (init_passage_type(module) != 0 || init_recorded_type(module) != 0 || init_steps_type(module) != 0) return -1;
     if (init_while_finite_type(module) != 0) return -1;
+    if (init_interest() != 0 || init_inference_type(module) != 0 || init_request_run_type(module) != 0) return -1;
     return 0;
 }
 

@@ -14,6 +14,7 @@ T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
 Reading: TypeAlias = Callable[[], tuple[int | None, Deferred | None]]
 Meter: TypeAlias = Callable[[], Reading | None]
+Follower: TypeAlias = Callable[[str], Callable[[bool], tuple[tuple[str, Any], ...] | None] | None]
 
 @final
 class Scope:
@@ -35,6 +36,8 @@ class Scope:
         """Of a scope that is open: it has this name instead."""
     def _forget_index(self) -> None:
         """Of a scope that is open: it has no index any more."""
+    def _summarize(self, name: str, value: bool | float | str) -> None:
+        """Of a scope that is open: a mark that stands for the whole of it."""
 
 @final
 class Loop(Generic[T]):
@@ -54,6 +57,53 @@ def scope(name: str, index: int | None = None, **attrs: Any) -> Scope: ...
 def mark(name: str, value: Any, kind: str = "point", **attrs: Any) -> None: ...
 def epochs(iterable: Iterable[T] | AsyncIterable[T]) -> Loop[T]: ...
 def batches(iterable: Iterable[T] | AsyncIterable[T]) -> Loop[T]: ...
+def add_memory(record: bytes) -> None:
+    """See `Recorder.add_memory`."""
+
+@final
+class Inference:
+    """A function whose calls are requests, each with a scope `request` for root; see `cirron.inference`.
+
+    It is called as the function is, and has its attributes. A coroutine or a generator that a call returns, or that is
+    what the function returns and nobody else has, is wrapped into another of the same type.
+
+    Args:
+        function: what is called.
+        kind: 0 for a plain function, 1 for a coroutine's, 2 for a generator's, 3 for an asynchronous generator's.
+        name: the attribute `function` of its requests.
+        parts: three functions that make a coroutine, a generator and an asynchronous generator around a `RequestRun`;
+            what makes a tally; what says of a type whether its objects are to be read (`cirron.serving.interest`); and
+            what knows the trace of OpenTelemetry.
+        find: says where to record, at each call; None for the default recorder.
+        id_position: the index of the positional parameter `request_id`, or -1.
+        sample_rate: the share of requests to keep.
+        slow_ns: requests that last as long are kept in any case; negative for none.
+    """
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        kind: int,
+        name: str,
+        parts: tuple[Any, ...],
+        find: Callable[[], Recorder | None] | None = None,
+        id_position: int = -1,
+        sample_rate: float = 1.0,
+        slow_ns: float = -1.0,
+    ) -> None: ...
+    def __call__(self, *args: Any, **keywords: Any) -> Any: ...
+
+class Request:
+    """A request that is under way, or over."""
+
+    def tally(self) -> Any:
+        """Its account, which is made if need be; None when it is over."""
+    def elapsed_ns(self) -> int:
+        """How long it has lasted; 0 when it is over."""
+
+def current_request() -> Request | None:
+    """The innermost request of the calling thread or task in the default session."""
+
 def innermost(names: tuple[str, ...]) -> str | None:
     """Of these names, the one that the innermost open scope of this thread or task has that has one of them.
 
@@ -86,6 +136,8 @@ class Counters(TypedDict):
     marks_recorded: int
     spans_dropped: int
     marks_dropped: int
+    memory_recorded: int
+    memory_dropped: int
     scopes_too_deep: int
     marks_rejected: int
     batches_sealed: int
@@ -93,6 +145,7 @@ class Counters(TypedDict):
     seal_failures: int
     batches_forgotten: int
     snapshots_dropped: int
+    requests_left_out: int
     internal_errors: dict[str, int]
     threads: list[ThreadCounters]
 
@@ -199,6 +252,14 @@ class Recorder:
         Args:
             records: JSON objects, whole and valid: they are written as they are.
         """
+    def add_memory(self, record: bytes) -> None:
+        """Record a telemetry event, which from here on is safe from a kill.
+
+        One of more than 32 KiB is not recorded, and counted. When the session is over nothing happens.
+
+        Args:
+            record: a JSON object, whole and valid: it is written as it is.
+        """
     def set_epoch_end(self, function: Callable[[str, int], object] | None) -> None:
         """Have a function called each time an epoch of `epochs` is about to close without an exception.
 
@@ -219,7 +280,7 @@ class Recorder:
     def open_spans(self) -> bytes:
         """A JSON array of the spans open now, session included, with `end_ns: null`."""
     def counters(self) -> Counters: ...
-    def count_spool_drops(self, batches: int, spans: int, marks: int) -> None:
+    def count_spool_drops(self, batches: int, spans: int, marks: int, memory: int = 0) -> None:
         """Add to what every later batch of this session says was removed from the spool, a recovery's too."""
     def set_ending(self, ended: str) -> None:
         """Say what a recovery is to write as `cirron.ended` should the process be killed from now on.
@@ -248,6 +309,14 @@ def set_default(recorder: Recorder | None) -> None:
     """Choose what the module's `scope`, `mark`, `epochs` and `batches` record into; None: nothing.
 
     Disarms the starter.
+    """
+
+def set_follower(follower: Follower | None) -> None:
+    """Have a function called whenever a scope is opened, of a loop and of any recorder too, with its name.
+
+    It gives None, or what is called when the scope closes, with whether it is as if it had never been open: for None,
+    or for names and values of marks that stand for the whole scope. The calls count as the scope's overhead. Their
+    `Exception` is dropped and counted. None for nobody.
     """
 
 def set_starter(starter: Callable[[], None] | None) -> None:

@@ -18,9 +18,11 @@ struct RecorderObject {
     Recorder* recorder;  // never null once made
 };
 
+// Null when it is none.
+RecorderObject* as_recorder(PyObject* object);
+
 // The recorder behind g_default_recorder, borrowed; may be null.
 PyObject* default_recorder_object();
-bool is_recorder(PyObject* object);
 
 // A new tuple of a scope's id in hex digits and the time now in nanoseconds; null with an exception set.
 PyObject* scope_and_time(Recorder* recorder, uint64_t id);
@@ -47,7 +49,8 @@ inline bool find_target(RecorderObject* bound, Recorder*& recorder) {
 struct OpenFrame {
     Frame* frame = nullptr;
     Registration owner{};
-    PyObject* reading = nullptr;  // owned; what the recorder's meter has begun, see meter.cpp
+    PyObject* reading = nullptr;   // owned; what the recorder's meter has begun, see meter.cpp
+    PyObject* followed = nullptr;  // owned; what the follower has begun, see meter.cpp
 
     // Null when there is nothing to close (any more). Needs the GIL.
     Recorder* recorder() const { return frame == nullptr ? nullptr : find_recorder(owner); }
@@ -101,9 +104,15 @@ bool begin_reading(Recorder* recorder, OpenFrame& open);
 // The same for the end of the scope: takes the reading, if there is one, out of `open`.
 bool end_reading(OpenFrame& open, Measures& measures);
 
-// Has a frame that was just opened measured, if it is of a scope that is, and there is a meter. False with an exception
-// set when it has to be passed on.
-bool measure(Recorder* recorder, OpenFrame& open);
+// Called at both ends of each scope, of loops too; null: nobody follows them. Guarded by the GIL.
+extern PyObject* g_follower;
+// The same for the follower, which there is, as for the meter.
+bool begin_following(OpenFrame& open, PyObject* name);
+bool end_following(OpenFrame& open, bool is_cancelled);
+PyObject* set_follower(PyObject* module, PyObject* follower);
+// Tells the meter and the follower, where there are any, of a frame of this name that was just opened. False with an
+// exception set when it has to be passed on.
+bool begin_calls(Recorder* recorder, OpenFrame& open, PyObject* name);
 // Closes a frame; `error` is the type of the exception that leaves the scope, or None. False as above; the scope is
 // closed all the same.
 bool close_frame(OpenFrame open, PyObject* error);
@@ -125,6 +134,7 @@ int init_while_finite_type(PyObject* module);
 PyObject* make_scope(RecorderObject* bound, PyObject* const* args, Py_ssize_t count, PyObject* keywords);
 void make_epoch(PyObject* scope);  // beside other epochs, like those of a loop
 PyObject* make_mark(RecorderObject* bound, PyObject* const* args, Py_ssize_t count, PyObject* keywords);
+PyObject* make_memory(RecorderObject* bound, PyObject* record);
 PyObject* make_loop(RecorderObject* bound, PyObject* iterable, bool is_epoch);
 PyObject* find_innermost(RecorderObject* bound, PyObject* names);
 PyObject* make_scope_unless(RecorderObject* bound, PyObject* const* args, Py_ssize_t count);

@@ -87,8 +87,9 @@ bool is_in_task(RecordedObject* self, bool& answer) {
 bool find_now(RecordedObject* self, Recorder*& recorder, PyObject*& held) {
     if (self->find == nullptr) return find_target(nullptr, recorder);
     held = PyObject_CallNoArgs(self->find);
-    if (held != nullptr && is_recorder(held)) recorder = target(reinterpret_cast<RecorderObject*>(held));
-    return held != nullptr;
+    if (held == nullptr) return false;
+    if (RecorderObject* object = as_recorder(held)) recorder = target(object);
+    return true;
 }
 
 // What records the call: null where it has no scope.
@@ -131,8 +132,7 @@ PyObject* call_in_scope(RecordedObject* self, Recorder* recorder, PyObject* cons
         open.owner = recorder->registration();
     });
     if (!opened) recorder->count_lost_span();
-    bool goes_on = recorder->meter() == nullptr || measure(recorder, open);
-    PyObject* result = goes_on ? call_function(self, args, flags, keywords) : nullptr;
+    PyObject* result = begin_calls(recorder, open, self->name) ? call_function(self, args, flags, keywords) : nullptr;
     return after_telling(result, [&](PyObject* error) { return close_frame(open, error); });
 }
 

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "errors.hpp"
+#include "request.hpp"
 #include "text.hpp"
 
 // Headers older than the kernel they run on do not have it (Linux 5.14).
@@ -125,6 +126,11 @@ std::unique_lock<std::timed_mutex> lock_within(std::timed_mutex& mutex, std::opt
     return std::unique_lock(mutex, duration(*timeout_s));
 }
 
+// Whether what was written for it is neither in a ring nor gone.
+bool is_open(const Undecided* undecided) {
+    return undecided != nullptr && undecided->verdict() == Undecided::Verdict::kOpen;
+}
+
 bool is_large(const Frame* frame) { return frame->attr_capacity > kFrameStride; }
 
 }  // namespace
@@ -200,8 +206,7 @@ ThreadState* Recorder::enter_thread() {
     ThreadState* state = take_state();
     state->thread_id = PyThread_get_thread_ident();
     state->ring.attach(this, ring);
-    state->spans_dropped_before = ring->spans_dropped.load(std::memory_order_relaxed);
-    state->marks_dropped_before = ring->marks_dropped.load(std::memory_order_relaxed);
+    state->dropped_before = ring->dropped.load();
     t_slots[registration_.slot] = {state, registration_.generation};
     watch_thread_end();
     return state;
@@ -305,7 +310,8 @@ Stack* Recorder::start_stack(PyThreadState* thread) {
     PyObject* variable = g_stack_variables[registration_.slot];
     PyObject* inherited = nullptr;
     if (PyContextVar_Get(variable, nullptr, &inherited) != 0) return nullptr;
-    Stack* stack = new_stack(registration_, as_stack(inherited));
+    Stack* stack = new_stack(registration_);
+    if (stack != nullptr) begin_where(stack, inherited);
     Py_XDECREF(inherited);
     if (stack == nullptr) return nullptr;
     PyObject* token = PyContextVar_Set(variable, reinterpret_cast<PyObject*>(stack));
@@ -345,6 +351,8 @@ Frame* Recorder::open(const Opening& opening, uint64_t ticks) {
     Frame* frame = take_frame(thread, opening.attrs.size);
     frame->id = next_id(thread);
     frame->parent = opening.is_epoch ? stack->parent_for_epoch() : stack->top_id();
+    frame->is_request = opening.is_request;
+    if (opening.is_request && !stack->is_within_request()) frame->parent = kSessionId;
     frame->start_ticks = ticks;
     frame->index = opening.index;
     frame->thread_id = thread->thread_id;
@@ -365,34 +373,69 @@ Frame* Recorder::open(const Opening& opening, uint64_t ticks) {
     return frame;
 }
 
+void Recorder::leave_stack(Frame* frame) {
+    Stack* stack = frame->stack;
+    if (stack == nullptr) return;
+    stack->remove(frame);
+    if (stack->depth > 0) stack->frames[stack->depth - 1]->overhead_ns += frame->overhead_ns;
+}
+
 void Recorder::close(Frame* frame, uint64_t ticks, PyObject* error, const Measures& measures) {
     ThreadState* thread = here();
     if (frame->is_ghost) return give_back_frame(thread, frame);
-    if (Stack* stack = frame->stack) {
-        stack->remove(frame);
-        if (stack->depth > 0) stack->frames[stack->depth - 1]->overhead_ns += frame->overhead_ns;
-    }
+    Undecided* undecided = frame->stack == nullptr ? nullptr : frame->stack->undecided_of(frame->id);
+    leave_stack(frame);
     if (error == nullptr) [[likely]] {
-        write_span(thread, frame, ticks, {frame->attrs, frame->attr_bytes}, measures);
+        write_span(thread, frame, ticks, {frame->attrs, frame->attr_bytes}, measures, undecided);
     } else {
-        write_failed_span(thread, frame, ticks, error, measures);
+        write_failed_span(thread, frame, ticks, error, measures, undecided);
+    }
+    give_back_frame(thread, frame);
+}
+
+void Recorder::close_with(Frame* frame, uint64_t ticks, AttrBytes attrs, Undecided* undecided) {
+    ThreadState* thread = here();
+    if (!frame->is_ghost) {
+        leave_stack(frame);
+        write_span(thread, frame, ticks, attrs, {}, undecided);
     }
     give_back_frame(thread, frame);
 }
 
 [[gnu::noinline]] void Recorder::write_failed_span(ThreadState* thread, Frame* frame, uint64_t ticks, PyObject* error,
-                                                   const Measures& measures) {
+                                                   const Measures& measures, Undecided* undecided) {
     AttrWriter attrs(*names_);
     attrs.copy({frame->attrs, frame->attr_bytes}, g_error_key);
     attrs.add(g_error_key, error_name(error));
-    write_span(thread, frame, ticks, attrs.bytes(), measures);
+    write_span(thread, frame, ticks, attrs.bytes(), measures, undecided);
 }
 
-void Recorder::write_span(ThreadState* thread, Frame* frame, uint64_t ticks, AttrBytes attrs,
-                          const Measures& measures) {
+// Null when the record is not to be kept at all. It is in the ring, and to be committed there, unless the verdict on
+// `undecided` is still open.
+char* Recorder::room_for(ThreadState* thread, uint32_t cells, Undecided* undecided) {
+    if (undecided == nullptr || undecided->verdict() == Undecided::Verdict::kKept) [[likely]]
+        return thread->ring.reserve(cells);
+    if (undecided->verdict() == Undecided::Verdict::kLeftOut) return nullptr;
+    if (char* aside = undecided->reserve(cells)) return aside;
+    undecided->keep(this, "size");
+    return thread->ring.reserve(cells);
+}
+
+void Recorder::append(const char* record, uint32_t cells) {
+    RingWriter& ring = here()->ring;
+    std::memcpy(ring.reserve(cells), record, size_t{cells} * kCellBytes);
+    ring.commit(cells);
+}
+
+void Recorder::write_span(ThreadState* thread, Frame* frame, uint64_t ticks, AttrBytes attrs, const Measures& measures,
+                          Undecided* undecided) {
     uint32_t key_bytes = measures.gpu_time == 0 ? 0 : sizeof(GpuTimeKey);
     uint32_t cells = cells_for(sizeof(SpanRecord) + key_bytes + attrs.size);
-    char* at = thread->ring.reserve(cells);
+    char* at = room_for(thread, cells, undecided);
+    if (at == nullptr) {
+        if (key_bytes != 0) deferred_.forget(measures.gpu_time);
+        return frame->closed_at.store(kFrameFree, std::memory_order_relaxed);
+    }
     auto* record = reinterpret_cast<SpanRecord*>(at);
     uint8_t flags = frame->flags;
     std::optional<uint64_t> cpu_ns;
@@ -417,6 +460,7 @@ void Recorder::write_span(ThreadState* thread, Frame* frame, uint64_t ticks, Att
     at += sizeof *record;
     if (key_bytes != 0) std::memcpy(at, &measures.gpu_time, key_bytes);
     if (attrs.size != 0) std::memcpy(at + key_bytes, attrs.data, attrs.size);
+    if (is_open(undecided)) return frame->closed_at.store(kFrameFree, std::memory_order_relaxed);
     ClosedAt place{thread->ring.block()->number(), thread->ring.head()};
     frame->closed_at.store(place.packed(), std::memory_order_relaxed);
     thread->ring.commit(cells);
@@ -428,8 +472,9 @@ bool Recorder::close_and_reopen(Frame* frame, uint64_t ticks, int64_t index) {
     bool is_top =
         stack != nullptr && stack == thread->stack && !frame->is_ghost && stack->frames[stack->depth - 1] == frame;
     if (!is_top || frame->thread_id != thread->thread_id) return false;
+    Undecided* undecided = stack->undecided_of(frame->id);
     if (stack->depth > 1) stack->frames[stack->depth - 2]->overhead_ns += frame->overhead_ns;
-    write_span(thread, frame, ticks, {frame->attrs, frame->attr_bytes}, {});
+    write_span(thread, frame, ticks, {frame->attrs, frame->attr_bytes}, {}, undecided);
     frame->id = next_id(thread);
     frame->start_ticks = ticks;
     frame->index = index;
@@ -476,7 +521,7 @@ void Recorder::mark(uint32_t name, const Scalar& value, bool is_summary, AttrByt
     Stack* stack = thread->stack;
     if (stack == nullptr) return count_lost_mark();
     if (name == kPauseName) return mark_pause(thread, value, attrs);
-    write_mark(thread, stack->top_id(), name, value, is_summary, attrs);
+    write_mark(thread, {stack->top_id(), now_ticks(), stack->undecided}, name, value, is_summary, attrs);
     if (stack->depth > 0) {
         Frame* top = stack->frames[stack->depth - 1];
         top->used_as_parent = true;
@@ -488,37 +533,57 @@ void Recorder::mark(uint32_t name, const Scalar& value, bool is_summary, AttrByt
 void Recorder::mark_pause(ThreadState* thread, const Scalar& value, AttrBytes attrs) {
     Stack* stack = thread->stack;
     uint32_t depth = settled_depth(*stack);
-    write_mark(thread, depth > 0 ? stack->frames[depth - 1]->id : stack->root_parent, kPauseName, value, false, attrs);
+    uint64_t span = depth > 0 ? stack->frames[depth - 1]->id : stack->root_parent;
+    write_mark(thread, {span, now_ticks(), stack->undecided_of(span)}, kPauseName, value, false, attrs);
     if (depth < stack->depth)
         stack->frames[depth]->parent_was_used = true;
     else if (depth > 0)
         stack->frames[depth - 1]->used_as_parent = true;
 }
 
-void Recorder::mark_at(uint64_t span, uint32_t name, const Scalar& value, bool is_summary) {
-    ThreadState* thread = here();
-    if (thread->stack == nullptr) return count_lost_mark();
-    write_mark(thread, span, name, value, is_summary, {nullptr, 0});
+void Recorder::mark_at(const MarkPlace& place, uint32_t name, const Scalar& value, bool is_summary, AttrBytes attrs) {
+    write_mark(here(), place, name, value, is_summary, attrs);
 }
 
-inline void Recorder::write_mark(ThreadState* thread, uint64_t span, uint32_t name, const Scalar& value,
+MarkPlace Recorder::place_of(uint64_t span) {
+    Stack* stack = stack_here();
+    return {span, now_ticks(), stack == nullptr ? nullptr : stack->undecided_of(span)};
+}
+
+inline void Recorder::write_mark(ThreadState* thread, const MarkPlace& place, uint32_t name, const Scalar& value,
                                  bool is_summary, AttrBytes attrs) {
     uint32_t text_bytes = value.type == ValueType::kText ? padded(static_cast<uint32_t>(value.text.size())) : 0;
     uint32_t cells = cells_for(sizeof(MarkRecord) + text_bytes + attrs.size);
-    char* at = thread->ring.reserve(cells);
+    char* at = room_for(thread, cells, place.undecided);
+    if (at == nullptr) {
+        if (value.type == ValueType::kDeferred) deferred_.forget(value.bits);
+        return;
+    }
     auto* record = reinterpret_cast<MarkRecord*>(at);
     uint8_t flags = is_summary ? kSummary : 0;
     record->header = {RecordKind::kMark, flags, static_cast<uint16_t>(cells), name};
-    record->span = span;
-    record->ticks = now_ticks();
+    record->span = place.span;
+    record->ticks = place.ticks;
     record->value = value.bits;
     record->attr_bytes = attrs.size;
     record->type = value.type;
     at += sizeof *record;
     if (text_bytes != 0) std::memcpy(at, value.text.data(), value.text.size());
     if (attrs.size != 0) std::memcpy(at + text_bytes, attrs.data, attrs.size);
+    if (!is_open(place.undecided)) thread->ring.commit(cells);
+}
+
+void Recorder::memory(std::string_view json) {
+    if (json.size() > kMaxMemoryText) return count_lost_memory();
+    ThreadState* thread = here();
+    uint32_t cells = cells_for(sizeof(MemoryRecord) + static_cast<uint32_t>(json.size()));
+    char* at = thread->ring.reserve(cells);
+    MemoryRecord record{{RecordKind::kMemory, 0, static_cast<uint16_t>(cells), 0}, json.size()};
+    std::memcpy(at, &record, sizeof record);
+    std::memcpy(at + sizeof record, json.data(), json.size());
     thread->ring.commit(cells);
 }
+PyObject* Recorder::stack_variable(Registration registration) { return g_stack_variables[registration.slot]; }
 
 std::optional<uint64_t> Recorder::innermost_id() {
     Stack* stack = stack_here();
@@ -574,6 +639,7 @@ Frame* Recorder::open_ghost(ThreadState* thread, Stack* stack) {
     frame->attr_bytes = 0;
     frame->stack = stack;
     frame->used_as_parent = false;
+    frame->is_request = false;
     frame->is_ghost = true;
     count_too_deep(thread);
     return frame;
@@ -741,11 +807,12 @@ void Recorder::count_internal_error(const char* place) try {
 } catch (const std::bad_alloc&) {
 }
 
-void Recorder::count_spool_drops(uint64_t batches, uint64_t spans, uint64_t marks) {
+void Recorder::count_spool_drops(uint64_t batches, const RecordCounts& dropped) {
     JournalHeader& header = journal_->header();
     header.spool_batches_dropped.fetch_add(batches, std::memory_order_relaxed);
-    header.spool_spans_dropped.fetch_add(spans, std::memory_order_relaxed);
-    header.spool_marks_dropped.fetch_add(marks, std::memory_order_relaxed);
+    header.spool_spans_dropped.fetch_add(dropped.spans, std::memory_order_relaxed);
+    header.spool_marks_dropped.fetch_add(dropped.marks, std::memory_order_relaxed);
+    header.spool_memory_dropped.fetch_add(dropped.memory, std::memory_order_relaxed);
 }
 
 void Recorder::warn(std::string message) {
@@ -770,21 +837,18 @@ Recorder::Counters Recorder::counters() {
     counters.drained = drain_->totals();
     counters.batches_forgotten = drain_->kept().forgotten();
     counters.snapshots_dropped = drain_->snapshots().dropped();
+    counters.requests_left_out = requests_left_out_;
     const JournalHeader& header = journal_->header();
-    counters.spans_dropped = header.spans_dropped.load(std::memory_order_relaxed);
-    counters.marks_dropped = header.marks_dropped.load(std::memory_order_relaxed);
+    counters.dropped = header.dropped.load();
     counters.scopes_too_deep = header.scopes_too_deep.load(std::memory_order_relaxed);
     counters.marks_rejected = header.marks_rejected.load(std::memory_order_relaxed);
-    for (RingBlock* ring : journal_->ring_blocks()) {
-        counters.spans_dropped += ring->spans_dropped.load(std::memory_order_relaxed);
-        counters.marks_dropped += ring->marks_dropped.load(std::memory_order_relaxed);
-    }
+    for (RingBlock* ring : journal_->ring_blocks()) counters.dropped += ring->dropped.load();
     {
         std::lock_guard lock(threads_mutex_);
         for (const ThreadState* state : threads_) {
-            const RingBlock* ring = state->ring.block();
-            counters.threads.push_back({state->thread_id, ring->spans_dropped.load() - state->spans_dropped_before,
-                                        ring->marks_dropped.load() - state->marks_dropped_before});
+            RecordCounts dropped = state->ring.block()->dropped.load();
+            dropped -= state->dropped_before;
+            counters.threads.push_back({state->thread_id, dropped.spans, dropped.marks});
         }
     }
     std::lock_guard lock(notes_mutex_);
@@ -800,6 +864,7 @@ int init_recorders() {
         if (variable == nullptr) return -1;
     }
     install_fork_handlers();
+    if (init_request_type() != 0) return -1;
     return init_stack_type();
 }
 

@@ -21,6 +21,7 @@
 #include "journal.hpp"
 #include "names.hpp"
 #include "registry.hpp"
+#include "request_ids.hpp"
 #include "resident_peak.hpp"
 #include "ring.hpp"
 #include "stack.hpp"
@@ -44,8 +45,7 @@ struct ThreadState {
     uint64_t cpu_ns = 0;
     uint64_t cpu_read_at = 0;
     bool warned_too_deep = false;
-    uint64_t spans_dropped_before = 0;  // by earlier threads that wrote to this ring
-    uint64_t marks_dropped_before = 0;
+    RecordCounts dropped_before;  // by earlier threads that wrote to this ring
 };
 
 struct RecorderOptions {
@@ -65,14 +65,23 @@ struct Opening {
     int64_t index = 0;
     bool has_index = false;
     bool is_epoch = false;
+    bool is_request = false;
     AttrBytes attrs{nullptr, 0};
 };
 
 constexpr uint32_t kEpochName = 1;  // the first one that a recorder reserves
+
 // What was measured of a scope besides its time.
 struct Measures {
     std::optional<uint64_t> memory_peak_bytes;
     GpuTimeKey gpu_time = 0;  // 0: no device will tell
+};
+
+// Of which scope a mark is, and when; `undecided` is where that scope's records are for now, or null.
+struct MarkPlace {
+    uint64_t span;
+    uint64_t ticks;
+    Undecided* undecided;
 };
 
 class Recorder {
@@ -92,11 +101,21 @@ class Recorder {
     // Closes the scope of a loop's item and opens the same one for the next, at the same place. False when it is not
     // the innermost here: nothing has happened then.
     bool close_and_reopen(Frame* frame, uint64_t ticks, int64_t index);
+    // As `close`, with these attributes instead of those it was opened with. It is recorded where the records of
+    // `undecided` are, if that is not null.
+    void close_with(Frame* frame, uint64_t ticks, AttrBytes attrs, Undecided* undecided);
     // As if it had never been opened.
     void cancel(Frame* frame);
     void mark(uint32_t name, const Scalar& value, bool is_summary, AttrBytes attrs);
-    // The same on another scope than the innermost one, be it open or not.
-    void mark_at(uint64_t span, uint32_t name, const Scalar& value, bool is_summary);
+    // A telemetry event as JSON; one that is too long is counted as dropped.
+    void memory(std::string_view json);
+    // A mark on another scope than the innermost one, be it open or not.
+    void mark_at(const MarkPlace& place, uint32_t name, const Scalar& value, bool is_summary,
+                 AttrBytes attrs = {nullptr, 0});
+    // Of a mark that is made now in a scope of the calling thread or task.
+    MarkPlace place_of(uint64_t span);
+    // Puts a whole record into the ring of the calling thread.
+    void append(const char* record, uint32_t cells);
     void rename(Frame* frame, PyObject* name) { frame->name = names_->number_of(name); }
     uint64_t ticks_to_ns(uint64_t ticks) const;
     // One more attribute for an open scope, if its frame has room.
@@ -115,6 +134,11 @@ class Recorder {
     // GIL.
     PyObject* epoch_end() const { return epoch_end_; }
     void set_epoch_end(PyObject* function);
+    // The context variable in which contexts inherit where they begin. Borrowed.
+    static PyObject* stack_variable(Registration registration);
+    RequestIds& request_ids() { return request_ids_; }
+    // Of a request and all that is in its tree, as its share was not drawn.
+    void count_left_out() { ++requests_left_out_; }
     // What measures the scopes of training on a device; null: there is none. Borrowed. Needs the GIL.
     PyObject* meter() const { return meter_; }
     void set_meter(PyObject* meter);
@@ -162,10 +186,11 @@ class Recorder {
     void count_rejected_mark(std::string warning);
     void count_internal_error(const char* place);
     // Of what was to be recorded and is in no ring.
-    void count_lost_span() { journal_->header().spans_dropped.fetch_add(1, std::memory_order_relaxed); }
-    void count_lost_mark() { journal_->header().marks_dropped.fetch_add(1, std::memory_order_relaxed); }
+    void count_lost_span() { journal_->header().dropped.add(RecordKind::kSpan); }
+    void count_lost_memory() { journal_->header().dropped.add(RecordKind::kMemory); }
+    void count_lost_mark() { journal_->header().dropped.add(RecordKind::kMark); }
     // What was removed from the spool to keep within its limit.
-    void count_spool_drops(uint64_t batches, uint64_t spans, uint64_t marks);
+    void count_spool_drops(uint64_t batches, const RecordCounts& dropped);
     // Whether a recovery would find the journal, if there is a file.
     bool journal_intact() const { return closed_ || journal_->is_intact(); }
     void warn(std::string message);
@@ -176,8 +201,9 @@ class Recorder {
     };
     struct Counters {
         DrainTotals drained;
-        uint64_t spans_dropped = 0, marks_dropped = 0, scopes_too_deep = 0, marks_rejected = 0;
-        uint64_t batches_forgotten = 0, snapshots_dropped = 0;
+        RecordCounts dropped;
+        uint64_t scopes_too_deep = 0, marks_rejected = 0;
+        uint64_t batches_forgotten = 0, snapshots_dropped = 0, requests_left_out = 0;
         std::map<std::string, uint64_t> internal_errors;
         std::vector<ThreadCounters> threads;
     };
@@ -192,9 +218,6 @@ class Recorder {
     // The calling thread's state with its current stack, whose `stack` is null when memory is out. Mostly it is the
     // thread and context of the operation before; the GIL makes one such memory for all threads safe. States are never
     // freed while the recorder lives, so a stale one may be looked at.
-    void write_mark(ThreadState* thread, uint64_t span, uint32_t name, const Scalar& value, bool is_summary,
-                    AttrBytes attrs);
-    void mark_pause(ThreadState* thread, const Scalar& value, AttrBytes attrs);
     ThreadState* here() {
         PyThreadState* thread = PyThreadState_Get();
         ThreadState* state = latest_;
@@ -216,8 +239,15 @@ class Recorder {
     void start_cpu_clock(ThreadState* state, Frame* frame);
     std::optional<uint64_t> cpu_since_start(ThreadState* state, const Frame* frame, uint64_t ticks);
     void read_cpu_clock(ThreadState* state, uint64_t ticks);
-    void write_span(ThreadState* state, Frame* frame, uint64_t ticks, AttrBytes attrs, const Measures& measures);
-    void write_failed_span(ThreadState* state, Frame* frame, uint64_t ticks, PyObject* error, const Measures& measures);
+    void write_mark(ThreadState* state, const MarkPlace& place, uint32_t name, const Scalar& value, bool is_summary,
+                    AttrBytes attrs);
+    void mark_pause(ThreadState* state, const Scalar& value, AttrBytes attrs);
+    char* room_for(ThreadState* state, uint32_t cells, Undecided* undecided);
+    void leave_stack(Frame* frame);
+    void write_span(ThreadState* state, Frame* frame, uint64_t ticks, AttrBytes attrs, const Measures& measures,
+                    Undecided* undecided);
+    void write_failed_span(ThreadState* state, Frame* frame, uint64_t ticks, PyObject* error, const Measures& measures,
+                           Undecided* undecided);
     std::optional<uint64_t> memory_peak(uint64_t ticks, const Measures& measures);
     void populate_rings();
     void note_ending(const std::string& ended);
@@ -243,6 +273,8 @@ class Recorder {
     PyObject* epoch_end_ = nullptr;  // owned
     PyObject* meter_ = nullptr;      // owned
     ResidentPeak resident_peak_;
+    RequestIds request_ids_{random_bits(), random_bits()};
+    uint64_t requests_left_out_ = 0;  // guarded by the GIL
 
     std::mutex threads_mutex_;  // the five below and states_
     std::vector<ThreadState*> threads_;

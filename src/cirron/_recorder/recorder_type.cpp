@@ -108,7 +108,7 @@ PyObject* recorder_mark_at(PyObject* self, PyObject* args) {
     uint32_t number = 0;  // of a name for which there is room
     guarded(recorder, "mark", [&] {
         number = recorder->names().number_of(name);
-        if (number != 0) recorder->mark_at(*span, number, value, is_summary != 0);
+        if (number != 0) recorder->mark_at(recorder->place_of(*span), number, value, is_summary != 0);
     });
     if (number == 0) recorder->count_lost_mark();
     Py_RETURN_NONE;
@@ -255,19 +255,20 @@ PyObject* recorder_take_warnings(PyObject* self, PyObject*) {
 }
 
 PyObject* recorder_count_spool_drops(PyObject* self, PyObject* args, PyObject* keywords) {
-    static const char* names[] = {"batches", "spans", "marks", nullptr};
-    long long batches, spans, marks;
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, "LLL:count_spool_drops", const_cast<char**>(names), &batches,
-                                     &spans, &marks)) {
+    static const char* names[] = {"batches", "spans", "marks", "memory", nullptr};
+    long long batches, spans, marks, memory = 0;
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "LLL|L:count_spool_drops", const_cast<char**>(names), &batches,
+                                     &spans, &marks, &memory)) {
         return nullptr;
     }
-    if (batches < 0 || spans < 0 || marks < 0) {
-        PyErr_Format(PyExc_ValueError, "counts of what was dropped are not negative: %lld, %lld, %lld", batches, spans,
-                     marks);
+    if (batches < 0 || spans < 0 || marks < 0 || memory < 0) {
+        PyErr_Format(PyExc_ValueError, "counts of what was dropped are not negative: %lld, %lld, %lld, %lld", batches,
+                     spans, marks, memory);
         return nullptr;
     }
-    recorder_of(self)->count_spool_drops(static_cast<uint64_t>(batches), static_cast<uint64_t>(spans),
-                                         static_cast<uint64_t>(marks));
+    recorder_of(self)->count_spool_drops(
+        static_cast<uint64_t>(batches),
+        {static_cast<uint64_t>(spans), static_cast<uint64_t>(marks), static_cast<uint64_t>(memory)});
     Py_RETURN_NONE;
 }
 
@@ -304,6 +305,8 @@ PyObject* recorder_add_snapshots(PyObject* self, PyObject* records) {
         Py_RETURN_NONE;
     });
 }
+
+PyObject* recorder_add_memory(PyObject* self, PyObject* record) { return make_memory(as_object(self), record); }
 
 // Has the recorder keep a function, or none. Null with an exception set when it is neither.
 PyObject* keep_function(PyObject* self, PyObject* function, void (Recorder::*keep)(PyObject*)) {
@@ -378,10 +381,12 @@ PyObject* recorder_counters(PyObject* self, PyObject*) {
         PyObject* threads = threads_to_python(counters.threads);
         PyObject* dict = PyDict_New();
         bool whole = dict != nullptr && errors != nullptr && threads != nullptr &&
-                     set_count(dict, "spans_recorded", drained.spans + counters.spans_dropped) &&
-                     set_count(dict, "marks_recorded", drained.marks + counters.marks_dropped) &&
-                     set_count(dict, "spans_dropped", counters.spans_dropped) &&
-                     set_count(dict, "marks_dropped", counters.marks_dropped) &&
+                     set_count(dict, "spans_recorded", drained.spans + counters.dropped.spans) &&
+                     set_count(dict, "marks_recorded", drained.marks + counters.dropped.marks) &&
+                     set_count(dict, "spans_dropped", counters.dropped.spans) &&
+                     set_count(dict, "marks_dropped", counters.dropped.marks) &&
+                     set_count(dict, "memory_recorded", drained.memory + counters.dropped.memory) &&
+                     set_count(dict, "memory_dropped", counters.dropped.memory) &&
                      set_count(dict, "scopes_too_deep", counters.scopes_too_deep) &&
                      set_count(dict, "marks_rejected", counters.marks_rejected) &&
                      set_count(dict, "batches_sealed", drained.batches) &&
@@ -389,6 +394,7 @@ PyObject* recorder_counters(PyObject* self, PyObject*) {
                      set_count(dict, "seal_failures", drained.failures) &&
                      set_count(dict, "batches_forgotten", counters.batches_forgotten) &&
                      set_count(dict, "snapshots_dropped", counters.snapshots_dropped) &&
+                     set_count(dict, "requests_left_out", counters.requests_left_out) &&
                      PyDict_SetItemString(dict, "internal_errors", errors) == 0 &&
                      PyDict_SetItemString(dict, "threads", threads) == 0;
         Py_XDECREF(errors);
@@ -443,6 +449,7 @@ PyMethodDef g_methods[] = {
     {"depth", recorder_depth, METH_NOARGS, nullptr},
     {"here", recorder_here, METH_NOARGS, nullptr},
     {"add_snapshots", recorder_add_snapshots, METH_O, nullptr},
+    {"add_memory", recorder_add_memory, METH_O, nullptr},
     {"set_epoch_end", recorder_set_epoch_end, METH_O, nullptr},
     {"add_overhead", recorder_add_overhead, METH_O, nullptr},
     {"set_meter", recorder_set_meter, METH_O, nullptr},
@@ -536,14 +543,28 @@ PyObject* make_scope_unless(RecorderObject* bound, PyObject* const* args, Py_ssi
     return scope;
 }
 
-PyObject* default_recorder_object() { return g_default_object; }
+RecorderObject* as_recorder(PyObject* object) {
+    return Py_IS_TYPE(object, &g_recorder_type) ? as_object(object) : nullptr;
+}
 
-bool is_recorder(PyObject* object) { return Py_IS_TYPE(object, &g_recorder_type); }
+PyObject* default_recorder_object() { return g_default_object; }
 
 PyObject* scope_and_time(Recorder* recorder, uint64_t id) {
     std::string hex = hex_id(recorder->journal().header().session.id_prefix, id);
     auto now_ns = static_cast<unsigned long long>(recorder->now_ns());
     return Py_BuildValue("s#K", hex.data(), static_cast<Py_ssize_t>(hex.size()), now_ns);
+}
+
+PyObject* make_memory(RecorderObject* bound, PyObject* record) {
+    char* json;
+    Py_ssize_t bytes;
+    if (PyBytes_AsStringAndSize(record, &json, &bytes) != 0) return nullptr;
+    Recorder* recorder;
+    if (!find_target(bound, recorder)) return nullptr;
+    if (recorder == nullptr) Py_RETURN_NONE;
+    bool kept = guarded(recorder, "memory", [&] { recorder->memory({json, static_cast<size_t>(bytes)}); });
+    if (!kept) recorder->count_lost_memory();
+    Py_RETURN_NONE;
 }
 
 PyObject* set_default(PyObject*, PyObject* recorder) {

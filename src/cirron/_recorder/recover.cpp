@@ -18,22 +18,16 @@ struct RecoveredFacts {
     std::string damage;
 };
 
-void count_dropped(RingBlock* ring, uint64_t spans, uint64_t marks) {
-    ring->spans_dropped.fetch_add(spans, std::memory_order_relaxed);
-    ring->marks_dropped.fetch_add(marks, std::memory_order_relaxed);
-}
-
 // Puts `read` where the unsealed records begin. What the producer has overwritten of those in flight is lost with the
 // process, and counted.
 void rewind_to_sealed(RingBlock* ring, uint64_t head) {
-    count_dropped(ring, std::exchange(ring->spans_overtaken, 0), std::exchange(ring->marks_overtaken, 0));
-    uint64_t spans = std::exchange(ring->spans_in_flight, 0);
-    uint64_t marks = std::exchange(ring->marks_in_flight, 0);
+    ring->dropped.add(std::exchange(ring->overtaken, {}));
+    RecordCounts in_flight = std::exchange(ring->in_flight, {});
     uint64_t written = std::max(head, ring->writing_to.load(std::memory_order_acquire));
     if (written - ring->sealed <= ring->capacity) {
         ring->read.store(ring->sealed, std::memory_order_relaxed);
     } else {
-        count_dropped(ring, spans, marks);
+        ring->dropped.add(in_flight);
         ring->sealed = ring->read.load(std::memory_order_relaxed);
     }
     ring->sealing_to = ring->sealed;

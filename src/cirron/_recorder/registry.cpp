@@ -40,7 +40,7 @@ void after_fork_in_parent() { g_mutex.unlock(); }
 void after_fork_in_child() {
     for (Recorder* recorder : g_forked) recorder->abandon_in_child();
     for (Registered& entry : g_recorders) entry = {};
-    if (g_default_recorder != nullptr) arm_starter_in_child();
+    arm_starter_in_child(g_default_recorder != nullptr);
     g_default_recorder = nullptr;
     g_mutex.unlock();
 }

@@ -40,21 +40,15 @@ void RingWriter::drop_oldest_until_free(uint64_t cells) {
         std::memcpy(&record, ring_->at(oldest), sizeof record);
         std::optional<uint64_t> key = deferred_key(ring_->at(oldest));
         // Counted first: a kill in between may then count one too many, and never loses one uncounted.
-        count(record.kind, 1);
+        ring_->dropped.add(record.kind);
         // The drain moves `read` too, when it has copied a stretch: whoever is first owns the record.
         if (!ring_->read.compare_exchange_strong(oldest, oldest + record.cells)) {
-            count(record.kind, -1);
+            ring_->dropped.add(record.kind, -1);
             continue;
         }
         oldest += record.cells;
         if (key) recorder_->deferred().forget(*key);
     }
-}
-
-void RingWriter::count(RecordKind kind, int dropped) {
-    auto number = static_cast<uint64_t>(dropped);  // -1 wraps round, and so does the sum
-    if (kind == RecordKind::kSpan) ring_->spans_dropped.fetch_add(number, std::memory_order_relaxed);
-    if (kind == RecordKind::kMark) ring_->marks_dropped.fetch_add(number, std::memory_order_relaxed);
 }
 
 void RingWriter::pad_to_lap_end(uint64_t end) {

@@ -29,7 +29,6 @@ class RingWriter {
   private:
     void make_room(uint32_t cells);
     void drop_oldest_until_free(uint64_t cells);
-    void count(RecordKind kind, int dropped);
     void pad_to_lap_end(uint64_t lap_end);
     uint64_t lap_end() const { return (head_ / ring_->capacity + 1) * ring_->capacity; }
     uint64_t quarter() const { return ring_->capacity / 4; }

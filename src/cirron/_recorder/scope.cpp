@@ -55,6 +55,18 @@ void open_frame(Scope* self, Recorder* recorder, const Opening& opening) {
     self->open = {frame, recorder->registration()};
 }
 
+// False with an exception set when it has to be passed on.
+bool measure(Recorder* recorder, OpenFrame& open) {
+    if (open.recorder() != recorder || open.reading != nullptr || open.frame->is_ghost) return true;
+    return !Recorder::is_measured(open.frame->name) || begin_reading(recorder, open);
+}
+
+// Likewise.
+bool follow(Recorder* recorder, OpenFrame& open, PyObject* name) {
+    if (open.recorder() != recorder || open.frame->is_ghost) return true;
+    return open.followed != nullptr || begin_following(open, name);
+}
+
 // A function of its own for the room that the attributes take on the stack.
 [[gnu::noinline]] void open_with_attrs(Scope* self, Recorder* recorder, Opening& opening) {
     AttrWriter attrs(recorder->names());
@@ -84,7 +96,7 @@ PyObject* enter(Scope* self) {
             }
         });
         if (!opened) recorder->count_lost_span();
-        if (recorder->meter() != nullptr && !measure(recorder, self->open)) return nullptr;
+        if (!begin_calls(recorder, self->open, self->name)) return nullptr;
     }
     return Py_NewRef(reinterpret_cast<PyObject*>(self));
 }
@@ -108,6 +120,14 @@ OpenFrame take_frame_to_close(Scope* self) {
         return taken;
     }
     return std::exchange(self->open, {});
+}
+
+// False with an exception set when it has to be passed on.
+bool end_calls(OpenFrame& open, Measures& measures, bool is_cancelled = false) {
+    if (end_following(open, is_cancelled)) [[likely]]
+        return end_reading(open, measures);
+    Py_CLEAR(open.reading);
+    return false;
 }
 
 bool leave(Scope* self, PyObject* error) { return close_frame(take_frame_to_close(self), error); }
@@ -177,7 +197,7 @@ PyObject* scope_cancel(PyObject* object, PyObject*) {
     if (self->open.frame->used_as_parent) Py_RETURN_FALSE;
     OpenFrame open = std::exchange(self->open, {});
     Measures measures;
-    bool goes_on = end_reading(open, measures);
+    bool goes_on = end_calls(open, measures, true);
     if (measures.gpu_time != 0) recorder->deferred().forget(measures.gpu_time);
     if (open.recorder() != nullptr) guarded(recorder, "scope cancel", [&] { recorder->cancel(open.frame); });
     if (!goes_on) return nullptr;
@@ -204,6 +224,24 @@ PyObject* scope_place(PyObject* object, PyObject*) {
     Recorder* recorder = self->open.recorder();
     if (recorder == nullptr || self->open.frame->is_ghost) Py_RETURN_NONE;
     return scope_and_time(recorder, self->open.frame->id);
+}
+
+PyObject* scope_summarize(PyObject* object, PyObject* const* args, Py_ssize_t count) {
+    Scope* self = as_scope(object);
+    Scalar value;
+    if (count != 2 || !PyUnicode_Check(args[0]) || !read_scalar(args[1], value)) {
+        PyErr_SetString(PyExc_TypeError, "expected a name and a plain value");
+        return nullptr;
+    }
+    Recorder* recorder = self->open.recorder();
+    if (recorder == nullptr || self->open.frame->is_ghost) Py_RETURN_NONE;
+    uint32_t number = 0;  // of a name for which there is room
+    guarded(recorder, "scope summary", [&] {
+        number = recorder->names().number_of(args[0]);
+        if (number != 0) recorder->mark_at(recorder->place_of(self->open.frame->id), number, value, true);
+    });
+    if (number == 0) recorder->count_lost_mark();
+    Py_RETURN_NONE;
 }
 
 void scope_dealloc(PyObject* object) {
@@ -356,6 +394,8 @@ PyMethodDef g_scope_methods[] = {
     {"_place", scope_place, METH_NOARGS, nullptr},
     {"_rename", scope_rename, METH_O, nullptr},
     {"_forget_index", scope_forget_index, METH_NOARGS, nullptr},
+    {"_summarize", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(scope_summarize)), METH_FASTCALL,
+     nullptr},
     {nullptr, nullptr, 0, nullptr},
 };
 
@@ -375,14 +415,14 @@ PyTypeObject g_scope_type = [] {
 
 }  // namespace
 
-bool measure(Recorder* recorder, OpenFrame& open) {
-    if (open.recorder() != recorder || open.reading != nullptr || open.frame->is_ghost) return true;
-    return !Recorder::is_measured(open.frame->name) || begin_reading(recorder, open);
+bool begin_calls(Recorder* recorder, OpenFrame& open, PyObject* name) {
+    if (recorder->meter() != nullptr && !measure(recorder, open)) return false;
+    return g_follower == nullptr || follow(recorder, open, name);
 }
 
 bool close_frame(OpenFrame open, PyObject* error) {
     Measures measures;
-    bool goes_on = end_reading(open, measures);
+    bool goes_on = end_calls(open, measures);
     Recorder* recorder = open.recorder();
     if (recorder == nullptr) return goes_on;
     // A generator that is closed early has not failed.

@@ -74,10 +74,8 @@ bool exists(const std::string& path) {
 void mark_sealed(Journal& journal) {
     for (RingBlock* ring : journal.ring_blocks()) {
         ring->sealed = ring->sealing_to;
-        ring->spans_in_flight = 0;
-        ring->marks_in_flight = 0;
-        ring->spans_overtaken = 0;
-        ring->marks_overtaken = 0;
+        ring->in_flight = {};
+        ring->overtaken = {};
     }
 }
 

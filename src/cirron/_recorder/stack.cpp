@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "request.hpp"
 #include "types.hpp"
 
 namespace cirron {
@@ -16,7 +17,9 @@ void stack_dealloc(PyObject* self) {
     if (find_recorder(stack->recorder) != nullptr) {
         for (uint32_t i = 0; i < stack->depth; ++i) stack->frames[i]->stack = nullptr;
     }
+    if (stack->undecided != nullptr) stack->undecided->let_go();
     Py_XDECREF(stack->owner);
+    Py_XDECREF(stack->request);
     PyObject_Free(self);
 }
 
@@ -31,12 +34,30 @@ PyTypeObject g_stack_type = [] {
 
 }  // namespace
 
+// What a request was called by has no part in its tree.
 uint64_t Stack::open_epoch_parent() const {
-    if (epoch_parent != 0) return epoch_parent;
-    for (uint32_t i = 0; i < depth; ++i) {
+    int request_at = innermost_request();
+    if (request_at < 0 && epoch_parent != 0) return epoch_parent;
+    for (auto i = static_cast<uint32_t>(request_at + 1); i < depth; ++i) {
         if (frames[i]->is_epoch) return frames[i]->parent;
     }
     return 0;
+}
+
+int Stack::innermost_request() const {
+    int i = static_cast<int>(depth) - 1;
+    while (i >= 0 && !frames[i]->is_request) --i;
+    return i;
+}
+
+bool Stack::is_within_request() const { return innermost_request() >= 0 || under_way(request) != nullptr; }
+
+Undecided* Stack::undecided_of(uint64_t scope) const {
+    if (undecided == nullptr || request != nullptr) return undecided;
+    for (uint32_t i = 0; i < depth && !frames[i]->is_request; ++i) {
+        if (frames[i]->id == scope) return nullptr;
+    }
+    return undecided;
 }
 
 uint64_t Stack::parent_for_epoch() const {
@@ -64,16 +85,33 @@ void Stack::remove_below_top(Frame* frame) {
     --depth;
 }
 
-Stack* new_stack(Registration recorder, const Stack* inherited) {
+Stack* new_stack(Registration recorder) {
     auto* stack = PyObject_New(Stack, &g_stack_type);
     if (stack == nullptr) return nullptr;
     stack->recorder = recorder;
     stack->owner = nullptr;
-    bool same_session = inherited != nullptr && inherited->recorder.generation == recorder.generation;
-    stack->root_parent = same_session ? inherited->top_id() : kSessionId;
-    stack->epoch_parent = same_session ? inherited->open_epoch_parent() : 0;
+    stack->root_parent = kSessionId;
+    stack->epoch_parent = 0;
+    stack->request = nullptr;
+    stack->undecided = nullptr;
     stack->depth = 0;
     return stack;
+}
+
+void begin_where(Stack* stack, PyObject* inherited) {
+    if (const Stack* origin = as_stack(inherited)) {
+        if (origin->recorder.generation != stack->recorder.generation) return;
+        stack->root_parent = origin->top_id();
+        stack->epoch_parent = origin->open_epoch_parent();
+        stack->request = Py_XNewRef(origin->request);
+        if (origin->undecided != nullptr) stack->undecided = origin->undecided->share();
+    } else if (Request* request = as_request(inherited)) {
+        if (request->open.owner.generation != stack->recorder.generation) return;
+        stack->root_parent = innermost_id(request);
+        stack->epoch_parent = open_epoch_parent(request);
+        stack->request = Py_NewRef(inherited);
+        if (request->undecided != nullptr) stack->undecided = request->undecided->share();
+    }
 }
 
 Stack* as_stack(PyObject* object) {

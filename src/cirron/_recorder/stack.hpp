@@ -8,6 +8,7 @@
 
 #include "layout.hpp"
 #include "registry.hpp"
+#include "undecided.hpp"
 
 namespace cirron {
 
@@ -21,6 +22,8 @@ struct Stack {
     PyObject* owner;        // weak reference to its context
     uint64_t root_parent;   // the scope that was open where this context began
     uint64_t epoch_parent;  // where an epoch goes when none is open here; 0: under the innermost scope
+    PyObject* request;      // owned; in which this context began, or null
+    Undecided* undecided;   // shared; where the records of what is innermost here go for now, or null
     uint32_t depth;
     Frame* frames[kMaxDepth];
 
@@ -40,14 +43,23 @@ struct Stack {
     // With null: its context has ended.
     bool owned_by(PyObject* context) const;
     uint64_t open_epoch_parent() const;
+    // The frame of the innermost request that is on this stack, as an index; -1: there is none.
+    int innermost_request() const;
+    // Of one that is under way: a context that has outlived its request begins new ones.
+    bool is_within_request() const;
+    // Where the records of this scope go for now: not where those of a request on this stack do which it has called.
+    Undecided* undecided_of(uint64_t scope) const;
 
   private:
     void remove_below_top(Frame* frame);
 };
 
-// A new reference, beginning where `inherited` (may be null) is now. Null with an exception set when memory is out.
-Stack* new_stack(Registration recorder, const Stack* inherited);
-// Null when it is none: a context variable can be set by anybody.
+// A new reference, with nothing in it. Null with an exception set when memory is out.
+Stack* new_stack(Registration recorder);
+// Has the empty stack begin where the stack or the request is that its context has inherited, if it is one of the two:
+// a context variable can be set by anybody.
+void begin_where(Stack* stack, PyObject* inherited);
+// Null when it is none.
 Stack* as_stack(PyObject* object);
 int init_stack_type();
 

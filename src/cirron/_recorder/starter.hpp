@@ -6,13 +6,14 @@
 
 namespace cirron {
 
-extern bool g_starter_armed;  // only while there is a starter
+extern bool g_starter_armed;  // only while there is a starter; still so while that runs
 
-// Disarms, and calls the starter. False with an exception set when it has to be passed on.
+// Calls the starter and disarms; where another thread is at it, waits for that, but never for long. False with an
+// exception set when it has to be passed on.
 bool run_starter();
 void disarm_starter();
-// For the child of a fork; runs no Python code.
-void arm_starter_in_child();
+// For the child of a fork, of a process with a session or not; runs no Python code.
+void arm_starter_in_child(bool had_session);
 
 PyObject* set_starter(PyObject* module, PyObject* starter);
 PyObject* arm_starter(PyObject* module, PyObject*);

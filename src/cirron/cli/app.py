@@ -14,6 +14,7 @@ from cirron.cli.auth import auth
 from cirron.cli.completion import completion_command
 from cirron.cli.config import config
 from cirron.cli.exit_codes import DONE, FAILED, INTERRUPTED
+from cirron.cli.memory import memory
 from cirron.cli.messages import say
 from cirron.cli.spool import spool
 from cirron.cli.status import status
@@ -38,7 +39,7 @@ def cirron() -> None:
     """
 
 
-for command in (traces, spool, status, auth, config, completion_command):
+for command in (traces, memory, spool, status, auth, config, completion_command):
     cirron.add_command(command)
 
 

@@ -24,10 +24,10 @@ from typing import Any
 
 from cirron._version import __version__
 from cirron.export.placing import Path, Place, place
-from cirron.export.thinning import thinned
 from cirron.spool import Run, Session
 from cirron.tree import Scope
 from cirron.tree.series import Series
+from cirron.tree.thinning import thinned
 
 MOST_SCOPES = 10_000  # more would make the page slow, and be too narrow to see
 MOST_POINTS = 400  # of one series; a chart is not much wider

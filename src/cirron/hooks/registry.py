@@ -36,6 +36,7 @@ class _Hookable(NamedTuple):
 # In the order in which frameworks claim epochs and steps.
 _HOOKABLES = (
     _Hookable("transformers", "transformers.trainer", "cirron.hooks.transformers"),
+    _Hookable("transformers", "transformers.generation.utils", "cirron.serving.generation"),
     _Hookable("accelerate", "accelerate.data_loader", "cirron.hooks.accelerate"),
     _Hookable("lightning", "lightning.pytorch.trainer.trainer", "cirron.hooks.lightning.lightning"),
     _Hookable("lightning", "pytorch_lightning.trainer.trainer", "cirron.hooks.lightning.pytorch_lightning"),

@@ -41,6 +41,7 @@ class Dropped(NamedTuple):
     batches: int = 0
     spans: int = 0
     marks: int = 0
+    memory: int = 0
 
 
 class _File(NamedTuple):
@@ -59,6 +60,7 @@ class _Named(msgspec.Struct, gc=False):
 class _Content(msgspec.Struct, gc=False):
     spans: list[msgspec.Raw] = []
     marks: list[_Named] = []
+    memory: list[msgspec.Raw] = []
 
 
 _decode_content = msgspec.json.Decoder(_Content).decode
@@ -273,4 +275,4 @@ def _count(file: _File) -> Dropped:
     except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return Dropped(batches=1)
     marks = sum(mark.name != OVERHEAD_MARK for mark in content.marks)
-    return Dropped(1, len(content.spans), marks)
+    return Dropped(1, len(content.spans), marks, len(content.memory))

@@ -8,7 +8,7 @@ import msgspec
 
 from cirron.spool.files import FILE_MAX_BYTES
 from cirron.spool.problem import Problem
-from cirron.spool.records import SCHEMA_VERSION, AnyBatch, Batch, LeanBatch, TimesBatch
+from cirron.spool.records import SCHEMA_VERSION, AnyBatch, Batch, LeanBatch, MemoryBatch, TimesBatch
 
 _BYTE = re.compile(r" \(byte (\d+)\)$")
 _PATH = re.compile(r" - at `(.+)`$")
@@ -21,7 +21,7 @@ class _Version(msgspec.Struct):
 Shape = TypeVar("Shape", bound=AnyBatch)
 
 _decoders: dict[type, msgspec.json.Decoder[Any]] = {
-    shape: msgspec.json.Decoder(shape) for shape in (Batch, LeanBatch, TimesBatch)
+    shape: msgspec.json.Decoder(shape) for shape in (Batch, LeanBatch, TimesBatch, MemoryBatch)
 }
 _decode_version = msgspec.json.Decoder(_Version).decode
 

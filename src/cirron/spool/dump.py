@@ -11,11 +11,13 @@ import msgspec
 
 from cirron.spool.reader import read
 
+KINDS = (("span", "spans"), ("mark", "marks"), ("snapshot", "snapshots"), ("memory", "memory"))
+
 _BARE = re.compile(r"[\w./:+-]+", re.ASCII)
 
 
 def dump(directory: str | os.PathLike[str]) -> Iterator[str]:
-    r"""The lines of a spool: each batch, then its spans, marks and snapshots; at the end the problems.
+    r"""The lines of a spool: each batch, then its records of each kind; at the end the problems.
 
     A line is the kind of record and its fields as `key=value`, values as in JSON, plain strings without
     quotes, nulls left out.
@@ -33,7 +35,7 @@ def dump(directory: str | os.PathLike[str]) -> Iterator[str]:
     reader = read(directory)
     for batch in reader.batches():
         fields = msgspec.to_builtins(batch)
-        records = [(name, fields.pop(name + "s")) for name in ("span", "mark", "snapshot")]
+        records = [(kind, fields.pop(key, [])) for kind, key in KINDS]
         yield _line("batch", fields)
         for name, rows in records:
             yield from (_line(name, row) for row in rows)

@@ -8,22 +8,29 @@ without them is complete.
      ├─ Clock, Counters
      ├─ Span
      ├─ Mark ── FloatMark | IntMark | StringMark | BoolMark     (told apart by the key `value_type`)
-     └─ Snapshot ── Stats ── Histogram
+     ├─ Snapshot ── Stats ── Histogram
+     └─ TelemetryEvent                                           (in telemetry_event.py)
 
     LeanBatch, TimesBatch ── LeanSpan, LeanMark     the same files, with fewer fields for readers in a hurry
+    MemoryBatch ── TelemetryEvent
 """
 
 from typing import Annotated, Any, ClassVar, Literal
 
 from msgspec import Meta, Struct
 
+from cirron.spool.telemetry_event import TelemetryEvent
+
 SCHEMA_VERSION = 1
 
 SESSION_NAME = "cirron.session"
+REQUEST_NAME = "request"
 OVERHEAD_MARK = "cirron.overhead_ns"
 NO_SESSION_ID = "root"  # span_id of a mark made outside of any scope and any session
+MEMORY = "memory."  # what the names of marks begin with that tell what a phase did to the memory
 ATTR_DATA_LOAD = "data_load_ns"
 ATTR_ENDED = "cirron.ended"
+ATTR_FUNCTION = "function"  # of a request
 ATTR_INTERRUPTED = "cirron.interrupted"
 ATTR_UNRESOLVED = "cirron.unresolved"
 
@@ -62,6 +69,8 @@ class Counters(_Record, frozen=True, kw_only=True, gc=False):
     spool_batches_dropped: Count = 0
     spool_spans_dropped: Count = 0
     spool_marks_dropped: Count = 0
+    memory_dropped: Count = 0
+    spool_memory_dropped: Count = 0
 
     @property
     def all_spans_dropped(self) -> int:
@@ -72,6 +81,11 @@ class Counters(_Record, frozen=True, kw_only=True, gc=False):
     def all_marks_dropped(self) -> int:
         """Marks likewise."""
         return self.marks_dropped + self.spool_marks_dropped
+
+    @property
+    def all_memory_dropped(self) -> int:
+        """Telemetry events likewise."""
+        return self.memory_dropped + self.spool_memory_dropped
 
 
 class Span(_Record, frozen=True, kw_only=True, gc=False):
@@ -190,6 +204,7 @@ class Batch(_Record, frozen=True, kw_only=True, gc=False):
     clock: Clock | None = None
     counters: Counters | None = None
     recovered: bool = False
+    memory: list[TelemetryEvent] = []
 
     @property
     def session_span(self) -> Span | None:
@@ -252,6 +267,20 @@ class LeanBatch(Struct, frozen=True, gc=False):
     recovered: bool = False
 
 
+class MemoryBatch(Struct, frozen=True):
+    """A batch with only its telemetry events."""
+
+    schema_version: Literal[1]
+    batch_id: Id
+    created_ns: Nanoseconds
+    session_id: Id | None = None
+    counters: Counters | None = None
+    recovered: bool = False
+    memory: list[TelemetryEvent] = []
+    spans: ClassVar[tuple[LeanSpan, ...]] = ()
+    marks: ClassVar[tuple[LeanMark, ...]] = ()
+
+
 AnySpan = Span | LeanSpan
 AnyMark = Mark | LeanMark
-AnyBatch = Batch | LeanBatch | TimesBatch
+AnyBatch = Batch | LeanBatch | TimesBatch | MemoryBatch

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from heapq import nlargest
 
 from cirron.tree.build import Node, Tree
+from cirron.tree.scope_name import is_named, scope_name
 
 
 def keep(tree: Tree, name: str | None = None, last: int | None = None, min_wall_ns: int = 0) -> Tree:
@@ -13,7 +14,8 @@ def keep(tree: Tree, name: str | None = None, last: int | None = None, min_wall_
 
     Args:
         tree: what to take from; it stays as it is.
-        name: keep spans of exactly this name and everything below them.
+        name: keep spans of exactly this name and everything below them; `request embed` means the requests of that
+            function.
         last: keep this many spans, those that closed most recently. One whose parent is not among them
             becomes a root.
         min_wall_ns: leave out spans that took less, and everything below them; one that has not ended stays.
@@ -49,7 +51,7 @@ def _named(tree: Tree, name: str) -> Tree:
     pending = list(reversed(tree.roots))
     while pending:
         node = pending.pop()
-        if node.span.name == name:
+        if is_named(scope_name(node.span), name):
             roots.append(node)
         else:
             pending.extend(reversed(node.children))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cirron.tree.scope import Scope
+from cirron.tree.scope_name import is_named
 
 
 def named(top: Scope, name: str, few: int) -> Scope:
@@ -10,14 +11,14 @@ def named(top: Scope, name: str, few: int) -> Scope:
 
     Args:
         top: what to look through.
-        name: of the scopes; one that lies below another of the name stays there.
+        name: of the scopes, see `is_named`; one that lies below another of the name stays there.
         few: how many single spans may stand one by one.
     """
     picked = Scope("")
     pending = [top]
     while pending:
         for scope in list(pending.pop().scopes()):
-            if scope.name == name:
+            if is_named(scope.name, name):
                 picked.adopt(scope, few)
             else:
                 pending.append(scope)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from statistics import median_low
 from typing import NamedTuple
 
-from cirron.spool.records import ATTR_DATA_LOAD, ATTR_ENDED, SESSION_NAME
+from cirron.spool.records import ATTR_DATA_LOAD, ATTR_ENDED, MEMORY, REQUEST_NAME, SESSION_NAME
 from cirron.tree import units
 from cirron.tree.hottest import ScopePath, hottest_path
 from cirron.tree.scope import Scope
@@ -193,7 +193,8 @@ def _facts(scope: Scope, whole: _Whole, is_root: bool) -> Iterator[Fact]:
     if scope.data_load_ns and not waits_much:
         yield _waiting(scope)
     for key, recorded in scope.attrs.items():
-        if key not in ("error", ATTR_DATA_LOAD) and not key.startswith("cirron."):
+        is_told = key in ("error", ATTR_DATA_LOAD) or scope.name == f"{REQUEST_NAME} {recorded}"
+        if not is_told and not key.startswith("cirron."):
             yield _told(f"{units.clean(key)}=", recorded, "dim")
 
 
@@ -269,10 +270,24 @@ def _resources(scope: Scope) -> Iterator[Fact]:
         yield Fact(f"peak {units.size(scope.memory_peak_bytes)}")
 
 
+def _memory(name: str, value_bytes: int) -> Fact:
+    """What a phase did to the memory, in the units in which memory is told."""
+    what = name.removeprefix(MEMORY).removesuffix("_bytes")
+    sign = ("-" if value_bytes < 0 else "+") if what == "growth" else ""
+    return Fact(
+        f"memory {what} {sign}{units.size(abs(value_bytes))}",
+        "dim",
+        (f"{what} {sign}{units.size(abs(value_bytes))}",),
+    )
+
+
 def _mark(name: str, series: Series) -> Fact:
     """The last value and, of a series of numbers, its course."""
     mark = series.last
     value = None if mark is None else mark.value_nonfinite or mark.value
-    last = _told(f"{units.clean(name)} ", value, "dim")
+    if name.startswith(MEMORY) and isinstance(value, int):
+        last = _memory(name, value)
+    else:
+        last = _told(f"{units.clean(name)} ", value, "dim")
     course = units.sparkline([value for _, value in series.points()])
     return Fact(f"{last.words} {course}", "dim", (last.words, *last.shorter)) if course else last

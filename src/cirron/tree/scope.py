@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from cirron.spool.records import ATTR_DATA_LOAD, ATTR_INTERRUPTED, OVERHEAD_MARK, AnyMark, AnySpan, Attrs
+from cirron.tree.scope_name import scope_name
 from cirron.tree.series import Series
 
 FEW = 5  # siblings of one name that stand one by one
@@ -20,7 +21,7 @@ class Scope:
     """The spans of one name under one parent; a single span that stands alone is one too.
 
     Attributes:
-        name: of its spans.
+        name: of its spans, as `scope_name` gives it.
         span_id, index: of its span; empty and None where there are several.
         parent: the scope around it; None for the top of a picture.
         count: spans that have ended, were interrupted or are still open.
@@ -177,12 +178,13 @@ class Scope:
             span: whose parent is in this scope.
             few: how many spans of one name may stand one by one below a single span.
         """
-        group = self.children.get(span.name)
+        name = scope_name(span)
+        group = self.children.get(name)
         if group is not None and (group[0].count > 1 or self.count > 1 or few == 1):
             scope = group[0]
             scope._add(span)
             return scope
-        scope = Scope(span.name)
+        scope = Scope(name)
         scope._add(span)
         return self.adopt(scope, few)
 
@@ -204,7 +206,7 @@ class Scope:
 
     def fill(self, span: AnySpan) -> None:
         """Make this the scope of a span whose children or marks came before it, perhaps as they outlived it."""
-        self.name = span.name
+        self.name = scope_name(span)
         if span.end_ns is not None:
             for child in self.scopes():
                 child.outlive(span.end_ns)

@@ -68,13 +68,13 @@ function spanOf(scope, { first, last, x, down }) {
   return [drawn("rect", { class: "span", x: x(from), y: CHART.top, width: x(to) - x(from), height: down })];
 }
 
-function axes({ first, last, low, high, x, y }) {
+function axes({ first, last, low, high, x, y }, tell = number) {
   const [unit, size] = TIME_UNITS.find(([, size]) => last - first >= 2 * size) ?? ["ns", 1];
   const made = [];
   for (const value of ticks(low, high, 4)) {
     const at = y(value);
     made.push(drawn("line", { class: "grid", x1: CHART.left, x2: CHART.width - CHART.right, y1: at, y2: at }));
-    made.push(drawn("text", { x: CHART.left - 6, y: at + 4, "text-anchor": "end" }, number(value)));
+    made.push(drawn("text", { x: CHART.left - 6, y: at + 4, "text-anchor": "end" }, tell(value)));
   }
   for (const at of ticks(first / size, last / size, 5))
     made.push(drawn("text", { x: x(at * size), y: CHART.height - 6, "text-anchor": "middle" }, `+ ${number(at)} ${unit}`));
@@ -107,10 +107,10 @@ function course(points, { x, y }) {
   return drawn("polyline", { class: "course", points: corners.join(" ") });
 }
 
-function tellPoint(event, svg, series, { first, last, across }) {
+function tellPoint(event, svg, series, { first, last, across }, tell = number) {
   const { left, width } = svg.getBoundingClientRect();
   const at = first + ((((event.clientX - left) / width) * CHART.width - CHART.left) / across) * (last - first);
   const numbers = series.points.filter(([, value]) => value !== null);
   const [ns, value] = numbers.reduce((best, point) => (Math.abs(point[0] - at) < Math.abs(best[0] - at) ? point : best));
-  showTip([["at", `+ ${duration(ns)}`], ["value", number(value)]], clean(series.name), event.clientX, event.clientY);
+  showTip([["at", `+ ${duration(ns)}`], ["value", tell(value)]], clean(series.name), event.clientX, event.clientY);
 }

@@ -2,7 +2,7 @@
 // The page is a function of the JSON above. What was recorded enters it as text only: textContent, never as HTML.
 
 const byId = (id) => document.getElementById(id);
-const { run, paths, scopes, left_out, cirron_version } = JSON.parse(byId("profile").textContent);
+const { run, paths, scopes, left_out, memory = [], cirron_version } = JSON.parse(byId("profile").textContent);
 
 // ---- numbers and names ----
 

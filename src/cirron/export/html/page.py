@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from cirron.export.destination import Sink
+from cirron.export.memory_json import memory
 from cirron.export.profile_json import profile
 from cirron.export.source import Source
 from cirron.export.source_scopes import scopes_by_session
@@ -23,11 +24,11 @@ _SPELLED_OUT = {
 
 
 # One script in the page, one file a concept here; the later ones use what the earlier ones declare.
-_SCRIPTS = ("model", "elements", "header", "flame", "search", "detail", "charts", "table", "start")
+_SCRIPTS = ("model", "elements", "header", "flame", "search", "detail", "charts", "memory", "table", "start")
 
 
 def write_html(source: Source, sink: Sink) -> None:
-    """Write the page about a run: its flame graph, a table by path, and charts of its marks.
+    """Write the page about a run: its flame graph, a table by path, and charts of its marks and of its memory.
 
     Args:
         source: the records, of which only scopes are kept in memory.
@@ -35,14 +36,15 @@ def write_html(source: Source, sink: Sink) -> None:
     """
     now_ns = time.time_ns()
     top = together(source.run, scopes_by_session(source, now_ns, marks=True))
-    sink.write(page_of(profile(source.run, source.sessions, top, now_ns)))
+    fields = profile(source.run, source.sessions, top, now_ns)
+    sink.write(page_of({**fields, "memory": memory(source.reader, fields["run"]["started_ns"])}))
 
 
 def page_of(fields: dict[str, Any]) -> bytes:
     """The page that shows a profile.
 
     Args:
-        fields: what `profile` gives.
+        fields: what `profile` gives, with what `memory` does.
 
     Example:
         Path("run.html").write_bytes(page_of(profile(run, sessions, outline_run(reader, run).top)))

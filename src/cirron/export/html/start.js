@@ -1,6 +1,7 @@
 // ---- to begin with ----
 
 drawHeader();
+drawMemory();
 drawTable();
 drawFlame();
 if (roots.length) select(roots[0].path, roots[0]);

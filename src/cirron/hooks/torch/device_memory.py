@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import functools
+import threading
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from cirron.hooks.patches import Patches
 from cirron.peak_ledger import PeakLedger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cirron.faults import Faults
-    from cirron.hooks.patches import Patches
     from cirron.peak_ledger import Interval
 
 Path = tuple[Any, ...]
@@ -23,6 +24,8 @@ _AT_FIRST_NS = 5_000_000  # and so much at once, so that the first steps are mea
 
 class DeviceMemory:
     """Asks the allocators of all devices, and answers in their place where the user does.
+
+    An allocator has one peak, so those who want to know of it share one of these: the hooks, and memory trackers.
 
     Args:
         core: `torch._C`, or what behaves like it.
@@ -39,23 +42,46 @@ class DeviceMemory:
         self._ledgers: dict[int, PeakLedger[Path]] = {}
         self._spent_ns = -_AT_FIRST_NS
         self._since_ns = time.perf_counter_ns()
+        self._patches = Patches()
+        self._users = 0
 
-    def install(self, patches: Patches) -> None:
-        """Begin to answer in the allocators' place."""
-        for name in ("_cuda_memoryStats", "_accelerator_getDeviceStats"):
-            self._replace(patches, name, self._reading)
-        for name in ("_cuda_resetPeakMemoryStats", "_accelerator_resetPeakStats"):
-            self._replace(patches, name, self._resetting)
+    @classmethod
+    def shared(cls, core: Any, cuda: Any, faults: Faults) -> DeviceMemory:
+        """The one that answers for these allocators, from now on if it is new; each who asks gives it back.
+
+        Raises:
+            AttributeError: this release of torch does not have what is asked of it.
+        """
+        with _sharing:
+            memory = next((each for each in _shared if each._core is core), None)
+            if memory is None:
+                memory = cls(core, cuda, faults)
+                memory._install()
+                _shared.append(memory)
+            memory._users += 1
+            return memory
+
+    def give_back(self) -> None:
+        """One who has asked for it needs it no more; after the last of them everything is as it was."""
+        with _sharing:
+            self._users -= 1
+            if self._users == 0:
+                _shared.remove(self)
+                self._patches.undo()
+
+    def ledger(self, device: int) -> PeakLedger[Path]:
+        """The peaks of one device, for those who take what asking costs."""
+        ledger = self._ledgers.get(device)
+        if ledger is None:
+            ledger = self._ledgers[device] = PeakLedger(_Allocator(self._stats, self._reset, device), _BYTES)
+        return ledger
 
     def begin(self) -> Begun | None:
         """Begin to watch the current device; None where it has taken too much of the time already."""
         began_ns = time.perf_counter_ns()
         if self._spent_ns > _PART * (began_ns - self._since_ns):
             return None
-        device = self._current_device()
-        ledger = self._ledgers.get(device)
-        if ledger is None:
-            ledger = self._ledgers[device] = PeakLedger(_Allocator(self._stats, self._reset, device), _BYTES)
+        ledger = self.ledger(self._current_device())
         begun = Begun(ledger, ledger.begin())
         self._spent_ns += time.perf_counter_ns() - began_ns
         return begun
@@ -67,10 +93,16 @@ class DeviceMemory:
         self._spent_ns += time.perf_counter_ns() - began_ns
         return peak_bytes
 
-    def _replace(self, patches: Patches, name: str, ours: Any) -> None:
+    def _install(self) -> None:
+        for name in ("_cuda_memoryStats", "_accelerator_getDeviceStats"):
+            self._replace(name, self._reading)
+        for name in ("_cuda_resetPeakMemoryStats", "_accelerator_resetPeakStats"):
+            self._replace(name, self._resetting)
+
+    def _replace(self, name: str, ours: Any) -> None:
         original = getattr(self._core, name, None)
         if original is not None:  # some are of some releases only
-            patches.set(self._core, name, ours(original))
+            self._patches.set(self._core, name, ours(original))
 
     def _reading(self, original: Any) -> Any:
         @functools.wraps(original)
@@ -99,6 +131,10 @@ class DeviceMemory:
             return ledger.reset_users()
 
         return reset_peak_stats
+
+
+_shared: list[DeviceMemory] = []  # one for each core that somebody asks
+_sharing = threading.Lock()
 
 
 class Begun(NamedTuple):

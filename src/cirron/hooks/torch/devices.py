@@ -29,6 +29,7 @@ class DeviceHooks:
         self._core = core
         self._waiting = Patches()
         self._patches = Patches()
+        self._memory: DeviceMemory | None = None
 
     def install(self) -> None:
         """Begin to measure, or to wait for the devices to be initialised."""
@@ -42,7 +43,7 @@ class DeviceHooks:
         """Leave everything as it was."""
         self._target.set_meter(None)
         self._waiting.undo()
-        self._patches.undo()
+        self._end()
 
     def _initialising(self, original: Any) -> Any:
         @functools.wraps(original)
@@ -58,13 +59,18 @@ class DeviceHooks:
     def _begin(self) -> None:
         try:
             captures = Captures(self._cuda)
-            memory = DeviceMemory(self._core, self._cuda, self._target.faults)
+            self._memory = DeviceMemory.shared(self._core, self._cuda, self._target.faults)
             captures.install(self._patches)
-            memory.install(self._patches)
-            self._target.set_meter(Meter(DeviceTimes(self._cuda, captures), memory))
+            self._target.set_meter(Meter(DeviceTimes(self._cuda, captures), self._memory))
         except Exception as error:  # noqa: BLE001 - a release that nobody here has seen; the user's call goes on
-            self._patches.undo()
+            self._end()
             self._target.faults.note("hooks.torch", error, "no time and no memory of devices is measured")
+
+    def _end(self) -> None:
+        self._patches.undo()
+        memory, self._memory = self._memory, None
+        if memory is not None:
+            memory.give_back()
 
 
 class Meter:

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from cirron.export.thinning import thinned
+from cirron.tree.thinning import thinned
 
 
 def test_few_points_stay_as_they_are():
