@@ -361,6 +361,7 @@ class Cirron:
         from cirron.hooks import Target
 
         return Target(
+            find_recorder=self._find_recorder,
             scope=self.scope,
             scope_unless=self._scope_unless,
             innermost=self._innermost,
@@ -379,6 +380,9 @@ class Cirron:
         from cirron.estimators import Owner
 
         return Owner(self._target(), self._record_again)
+
+    def _find_recorder(self) -> Recorder | None:
+        return self._recorder
 
     def _scope_unless(self, *name_and_where: Any) -> AnyScope | None:
         recorder = self._recorder

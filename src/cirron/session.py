@@ -37,7 +37,7 @@ class _Default(Cirron):
 
     def _target(self) -> Target:
         native = {name: getattr(_recorder, name) for name in ("scope", "scope_unless", "innermost", "mark")}
-        return super()._target()._replace(**native)
+        return super()._target()._replace(find_recorder=None, **native)
 
     def _record_into(self, recorder: _recorder.Recorder | None) -> None:
         _recorder.set_default(recorder)

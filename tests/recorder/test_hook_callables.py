@@ -3,7 +3,7 @@
 import gc
 import traceback
 import weakref
-from functools import partial
+from functools import partial, update_wrapper
 
 import pytest
 
@@ -14,7 +14,7 @@ NAMES = ("step", "forward")
 
 
 def recorded(function, name="forward", **more):
-    return Recorded(function, scope_unless, name, (name,), NAMES, **more)
+    return Recorded(function, None, name, (name,), NAMES, **more)
 
 
 class TestRecorded:
@@ -82,6 +82,16 @@ class TestRecorded:
     def test_without_a_session_it_is_the_function(self):
         assert recorded(divmod)(7, 2) == (3, 1)
 
+    def test_records_with_what_is_found_at_each_call(self, session):
+        found = [None, session.recorder]
+        call = Recorded(divmod, lambda: found.pop(0), "forward", (), NAMES)
+        assert [call(7, 2), call(7, 2)] == [(3, 1), (3, 1)]
+        assert len(session.spans("forward")) == 1
+
+    def test_looks_like_the_function_where_it_is_told_to(self):
+        call = update_wrapper(recorded(gc.collect), gc.collect)
+        assert (call.__name__, call.__wrapped__) == ("collect", gc.collect)
+
     def test_it_goes_with_a_class_that_holds_it(self, session):
         class Kind:
             pass
@@ -106,6 +116,23 @@ class Loop(Steps):
 
     def end(self, error):
         self.ends.append(error)
+
+
+class Unready(Loop):
+    """Has no steps as long as it is over."""
+
+    def __init__(self, ends):
+        super().__init__(ends)
+        self.is_over = True
+        self.asked = 0
+        self.errors = []
+
+    def get_ready(self):
+        self.asked += 1
+        return not self.is_over
+
+    def has_none(self, error):
+        self.errors.append(error)
 
 
 class TestSteps:
@@ -135,6 +162,20 @@ class TestSteps:
         assert loop.step._cancel()
         loop.load = loop.step = None
         assert session.picture() == "cirron.session"
+
+    def test_whoever_is_not_ready_is_asked_before_each_fetch_and_has_no_step_until_it_is(self, session):
+        loop = Unready([])
+        assert loop.fetch(str.upper, "a") == "A"
+        loop.is_over = False
+        assert loop.fetch(str.upper, "b") == "B"
+        assert (loop.asked, loop.is_ready, loop.count) == (2, True, 1)
+
+    def test_it_is_told_of_the_exception_that_came_for_a_batch(self, session):
+        loop = Unready([])
+        loop.is_over = False
+        with pytest.raises(ZeroDivisionError) as caught:
+            loop.fetch(lambda _: 1 / 0, None)
+        assert loop.errors == [caught.value]
 
     def test_it_ends_when_it_dies_and_is_told_of_the_exception_on_its_way(self, session):
         ends = []

@@ -451,7 +451,7 @@ class TestDamagedJournals:
     def test_with_holes_that_claim_terabytes(self, journal, tmp_path):
         content = bytearray(journal.read_bytes())
         frames = blocks_of(content, FRAMES)[-1]
-        content[frames + 8 : frames + 24] = struct.pack("=QII", 2**40, 104, 2**32 - 1)
+        content[frames + 8 : frames + 24] = struct.pack("=QII", 2**40, 112, 2**32 - 1)
         path = tmp_path / "holes"
         path.write_bytes(content)
         os.truncate(path, frames + 2**40)

@@ -20,6 +20,7 @@ __all__ = [
     "Recovered",
     "Scope",
     "Steps",
+    "WhileFinite",
     "add_memory",
     "arm_starter",
     "array_stats",
@@ -103,6 +104,10 @@ class Recovered(_Unmade):
 
 
 class Steps(_Unmade):
+    """Never made here."""
+
+
+class WhileFinite(_Unmade):
     """Never made here."""
 
 

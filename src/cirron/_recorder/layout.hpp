@@ -218,6 +218,7 @@ struct Frame {
     uint8_t is_epoch;
     uint64_t cpu_start_ns;
 
+    uint64_t cpu_start_ticks;  // when that was read, maybe before the scope was opened
     Stack* stack;              // null once the stack's context is gone
     uint64_t context_version;  // of the thread, when the scope was opened
     Frame* next_free;
@@ -229,7 +230,7 @@ struct Frame {
     bool is_request;
     char attrs[];
 };
-static_assert(sizeof(Frame) == 104);
+static_assert(sizeof(Frame) == 112);
 
 struct FramesBlock {
     BlockHeader block;

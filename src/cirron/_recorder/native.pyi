@@ -357,18 +357,20 @@ class Passage:
 
 @final
 class Recorded:
-    """Calls a function in a scope, but where `scope_unless` gives none.
+    """Calls a function in a scope, but where the function `scope_unless` would give none.
 
     It has no frame: the traceback of an exception that comes through shows nothing of it.
 
     Args:
         function: gets the arguments of the call. A class stands for the `__call__` that comes after its own in the
             first argument's order of classes, whatever that is at the time of the call.
-        scope_unless: as the function of that name, of any recorder; it is called with the next three.
+        find_recorder: gives the recorder, or None where nothing records; None for the default recorder.
         name: of the scope.
         unless: see `scope_unless`.
         names: see there too.
         task: where it returns a number that is not negative, there is no scope.
+        is_special: asked where there is one; where it says yes, what `special` makes of the name takes its place.
+        special: see there.
     """
 
     before: Callable[[Any], object] | None
@@ -377,11 +379,36 @@ class Recorded:
     def __init__(
         self,
         function: Callable[..., Any],
-        scope_unless: Callable[..., Any],
+        find_recorder: Callable[[], Recorder | None] | None,
         name: str,
         unless: tuple[str, ...],
         names: tuple[str, ...],
         task: Callable[[], int] | None = None,
+        is_special: Callable[[], object] | None = None,
+        special: Callable[[str], Any] | None = None,
+    ) -> None: ...
+    def __call__(self, *args: Any, **keywords: Any) -> Any: ...
+
+@final
+class WhileFinite:
+    """Calls a function as long as its first argument, a tensor, is one finite number.
+
+    Args:
+        function: gets the arguments of the call.
+        otherwise: gets those of the first call whose tensor is not finite; all after it go to `function` again.
+        is_finite: asked of a tensor, or whatever it is, that cannot be read here. What is no single number in the
+            host's memory counts as finite.
+        kind: the class of the tensors that can be read here; not of those of a subclass.
+        exchange: the functions of this class that read them, as DLPack has them, from version 1.2 on; else None.
+    """
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        otherwise: Callable[..., Any],
+        is_finite: Callable[[Any], bool],
+        kind: type[Any],
+        exchange: object,
     ) -> None: ...
     def __call__(self, *args: Any, **keywords: Any) -> Any: ...
 
@@ -397,10 +424,14 @@ class Steps:
         step: the scope of the step at hand, if any.
         load: the scope in which a batch is waited for, if any; it stays open where that has failed.
         count: how many steps have begun.
+        last: how many there will be, 0 where nobody knows.
+        is_ready: whether the next batch has a step; else `get_ready` is asked before each.
     """
 
     step: Scope | None
     load: Scope | None
+    last: int
+    is_ready: bool
     @property
     def count(self) -> int: ...
     def __init__(
@@ -410,7 +441,16 @@ class Steps:
         open_load: Callable[[], Scope | None],
     ) -> None: ...
     def fetch(self, function: Callable[[Any], T], argument: Any) -> T:
-        """End the step before, begin the next, and call the function in the wait for its batch."""
+        """End the step before, begin the next, and call the function in the wait for its batch.
+
+        Without a step, where the loop is not ready for one.
+        """
+    def get_ready(self) -> bool:
+        """For a subclass that has something to do before the first step, or no steps any more."""
+    def has_none(self, error: BaseException) -> None:
+        """For a subclass to end what is open when an exception, such as the end of the data, comes for a batch."""
+    def begin_last(self) -> None:
+        """For a subclass that wants to know when the last step begins, in the wait for its batch."""
     def end(self, error: type[BaseException] | None) -> None:
         """For a subclass to say what its end means; it is also called when it dies, with the exception on its way."""
 

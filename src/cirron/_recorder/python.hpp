@@ -110,6 +110,15 @@ extern PyObject* g_follower;
 bool begin_following(OpenFrame& open, PyObject* name);
 bool end_following(OpenFrame& open, bool is_cancelled);
 PyObject* set_follower(PyObject* module, PyObject* follower);
+// Tells the meter and the follower, where there are any, of a frame of this name that was just opened. False with an
+// exception set when it has to be passed on.
+bool begin_calls(Recorder* recorder, OpenFrame& open, PyObject* name);
+// Closes a frame; `error` is the type of the exception that leaves the scope, or None. False as above; the scope is
+// closed all the same.
+bool close_frame(OpenFrame open, PyObject* error);
+// Whether the innermost scope that has one of `names` has one of `unless`. False as above, and when they are no tuples
+// of str.
+bool is_within(Recorder* recorder, PyObject* unless, PyObject* names, bool& is_one);
 
 // The types and functions, by file. Each init returns -1 with an exception set when it fails.
 int init_scope_type(PyObject* module);
@@ -120,6 +129,7 @@ int init_recovered_type(PyObject* module);
 int init_passage_type(PyObject* module);
 int init_recorded_type(PyObject* module);
 int init_steps_type(PyObject* module);
+int init_while_finite_type(PyObject* module);
 
 PyObject* make_scope(RecorderObject* bound, PyObject* const* args, Py_ssize_t count, PyObject* keywords);
 void make_epoch(PyObject* scope);  // beside other epochs, like those of a loop

@@ -9,13 +9,18 @@ namespace {
 struct RecordedObject {
     PyObject ob_base;
     vectorcallfunc call;
-    // All owned. The first is null where `after` is set, and the last two may be null.
+    // All owned. The first is null where `after` is set; `find` and the last five may be null.
     PyObject* function;
     PyObject* after;
-    PyObject* scope_unless;
-    PyObject* where[3];  // the arguments of scope_unless
+    PyObject* find;  // gives the recorder; null: the default one records
+    PyObject* name;
+    PyObject* unless;
+    PyObject* names;
     PyObject* task;
+    PyObject* is_special;
+    PyObject* special;
     PyObject* before;
+    PyObject* dict;  // for functools.update_wrapper
 };
 
 RecordedObject* as_recorded(PyObject* object) { return reinterpret_cast<RecordedObject*>(object); }
@@ -61,16 +66,41 @@ PyObject* call_function(RecordedObject* self, PyObject* const* args, size_t flag
     return PyObject_Vectorcall(self->function, args, flags, keywords);
 }
 
-// A new reference: the scope, or None for none. Null with an exception set that is meant for the program.
-PyObject* scope_for(RecordedObject* self) {
-    if (self->task != nullptr) {
-        PyObject* task = PyObject_CallNoArgs(self->task);
-        long number = task == nullptr ? -1 : PyLong_AsLong(task);
-        Py_XDECREF(task);
-        if (PyErr_Occurred()) return nullptr;
-        if (number >= 0) Py_RETURN_NONE;
-    }
-    return PyObject_Vectorcall(self->scope_unless, self->where, 3, nullptr);
+// Whether what a callable says is true. False with an exception set that is meant for the program, as all of these.
+bool ask(PyObject* callable, bool& answer) {
+    PyObject* result = PyObject_CallNoArgs(callable);
+    int yes = result == nullptr ? -1 : PyObject_IsTrue(result);
+    Py_XDECREF(result);
+    answer = yes > 0;
+    return yes >= 0;
+}
+
+bool is_in_task(RecordedObject* self, bool& answer) {
+    PyObject* task = PyObject_CallNoArgs(self->task);
+    long number = task == nullptr ? -1 : PyLong_AsLong(task);
+    Py_XDECREF(task);
+    answer = number >= 0;
+    return PyErr_Occurred() == nullptr;
+}
+
+// What records now, null for nothing. `held` becomes a reference that keeps it alive, or null.
+bool find_now(RecordedObject* self, Recorder*& recorder, PyObject*& held) {
+    if (self->find == nullptr) return find_target(nullptr, recorder);
+    held = PyObject_CallNoArgs(self->find);
+    if (held == nullptr) return false;
+    if (RecorderObject* object = as_recorder(held)) recorder = target(object);
+    return true;
+}
+
+// What records the call: null where it has no scope.
+bool find_for_call(RecordedObject* self, Recorder*& recorder, PyObject*& held) {
+    bool is_one = false;
+    if (self->task != nullptr && !is_in_task(self, is_one)) return false;
+    if (!is_one && !find_now(self, recorder, held)) return false;
+    if (recorder == nullptr) return true;
+    if (!is_within(recorder, self->unless, self->names, is_one)) return false;
+    if (is_one) recorder = nullptr;
+    return true;
 }
 
 bool tell_before(RecordedObject* self, PyObject* first) {
@@ -81,15 +111,58 @@ bool tell_before(RecordedObject* self, PyObject* first) {
     return result != nullptr;
 }
 
-// Passes on the exception that is set, if any; or the one that leaving has raised for the program.
-bool leave(PyObject* scope) {
+// The exception that is set, if any, stays, while something is told of its type; else what that raises is the
+// program's.
+template <typename Tell>
+PyObject* after_telling(PyObject* result, Tell tell) {
     PyObject *type, *value, *traceback;
     PyErr_Fetch(&type, &value, &traceback);
-    PyObject* const error[] = {type == nullptr ? Py_None : type, Py_None, Py_None};
-    PyObject* result = PyObject_Vectorcall(scope, error, 3, nullptr);
-    Py_XDECREF(result);
+    if (!tell(type == nullptr ? Py_None : type)) Py_CLEAR(result);
     if (type != nullptr) PyErr_Restore(type, value, traceback);
-    return result != nullptr;
+    return result;
+}
+
+PyObject* call_in_scope(RecordedObject* self, Recorder* recorder, PyObject* const* args, size_t flags,
+                        PyObject* keywords) {
+    OpenFrame open;
+    bool opened = guarded(recorder, "recorded call", [&] {
+        Opening opening;
+        opening.name = recorder->names().number_of(self->name);
+        open.frame = recorder->open(opening, now_ticks());
+        open.owner = recorder->registration();
+    });
+    if (!opened) recorder->count_lost_span();
+    PyObject* result = begin_calls(recorder, open, self->name) ? call_function(self, args, flags, keywords) : nullptr;
+    return after_telling(result, [&](PyObject* error) { return close_frame(open, error); });
+}
+
+// In the scope that `special` makes of the name.
+PyObject* call_in_special(RecordedObject* self, PyObject* const* args, size_t flags, PyObject* keywords) {
+    PyObject* scope = PyObject_CallOneArg(self->special, self->name);
+    PyObject* entered = scope == nullptr ? nullptr : PyObject_CallNoArgs(scope);
+    PyObject* result = entered == nullptr ? nullptr : call_function(self, args, flags, keywords);
+    if (entered != nullptr) {
+        result = after_telling(result, [&](PyObject* error) {
+            PyObject* const given[] = {error, Py_None, Py_None};
+            PyObject* left = PyObject_Vectorcall(scope, given, 3, nullptr);
+            Py_XDECREF(left);
+            return left != nullptr;
+        });
+    }
+    Py_XDECREF(entered);
+    Py_XDECREF(scope);
+    return result;
+}
+
+PyObject* call_where_due(RecordedObject* self, PyObject*& held, PyObject* const* args, size_t flags,
+                         PyObject* keywords) {
+    Recorder* recorder = nullptr;
+    bool is_special = false;
+    if (!find_for_call(self, recorder, held)) return nullptr;
+    if (recorder == nullptr) return call_function(self, args, flags, keywords);
+    if (self->is_special != nullptr && !ask(self->is_special, is_special)) return nullptr;
+    return is_special ? call_in_special(self, args, flags, keywords)
+                      : call_in_scope(self, recorder, args, flags, keywords);
 }
 
 PyObject* recorded_call(PyObject* object, PyObject* const* args, size_t flags, PyObject* keywords) {
@@ -97,27 +170,22 @@ PyObject* recorded_call(PyObject* object, PyObject* const* args, size_t flags, P
     if (self->before != nullptr) [[unlikely]] {
         if (!tell_before(self, PyVectorcall_NARGS(flags) > 0 ? args[0] : Py_None)) return nullptr;
     }
-    PyObject* scope = scope_for(self);
-    if (scope == nullptr) return nullptr;
-    if (scope == Py_None) {
-        Py_DECREF(scope);
-        return call_function(self, args, flags, keywords);
-    }
-    PyObject* entered = PyObject_CallNoArgs(scope);
-    PyObject* result = entered == nullptr ? nullptr : call_function(self, args, flags, keywords);
-    if (entered != nullptr && !leave(scope)) Py_CLEAR(result);
-    Py_XDECREF(entered);
-    Py_DECREF(scope);
+    PyObject* held = nullptr;
+    PyObject* result = call_where_due(self, held, args, flags, keywords);
+    Py_XDECREF(held);
     return result;
 }
 
 // ---- the type -----------------------------------------------------------------------------------------------------
 
 PyObject* recorded_new(PyTypeObject* type, PyObject* args, PyObject* keywords) {
-    static const char* names[] = {"function", "scope_unless", "name", "unless", "names", "task", nullptr};
-    PyObject *function, *scope_unless, *name, *unless, *among, *task = Py_None;
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, "OOUO!O!|O:Recorded", const_cast<char**>(names), &function,
-                                     &scope_unless, &name, &PyTuple_Type, &unless, &PyTuple_Type, &among, &task)) {
+    static const char* names[] = {"function", "find_recorder", "name",    "unless", "names",
+                                  "task",     "is_special",    "special", nullptr};
+    PyObject *function, *find, *name, *unless, *among, *task = Py_None;
+    PyObject *is_special = Py_None, *special = Py_None;
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "OOUO!O!|OOO:Recorded", const_cast<char**>(names), &function,
+                                     &find, &name, &PyTuple_Type, &unless, &PyTuple_Type, &among, &task, &is_special,
+                                     &special)) {
         return nullptr;
     }
     PyObject* object = type->tp_alloc(type, 0);
@@ -125,11 +193,13 @@ PyObject* recorded_new(PyTypeObject* type, PyObject* args, PyObject* keywords) {
     RecordedObject* self = as_recorded(object);
     self->call = recorded_call;
     (PyType_Check(function) ? self->after : self->function) = Py_NewRef(function);
-    self->scope_unless = Py_NewRef(scope_unless);
-    self->where[0] = Py_NewRef(name);
-    self->where[1] = Py_NewRef(unless);
-    self->where[2] = Py_NewRef(among);
+    if (find != Py_None) self->find = Py_NewRef(find);
+    self->name = Py_NewRef(name);
+    self->unless = Py_NewRef(unless);
+    self->names = Py_NewRef(among);
     if (task != Py_None) self->task = Py_NewRef(task);
+    if (is_special != Py_None) self->is_special = Py_NewRef(is_special);
+    self->special = Py_NewRef(special);
     return object;
 }
 
@@ -137,15 +207,19 @@ int recorded_traverse(PyObject* object, visitproc visit, void* arg) {
     RecordedObject* self = as_recorded(object);
     Py_VISIT(self->function);
     Py_VISIT(self->after);
-    Py_VISIT(self->scope_unless);
+    Py_VISIT(self->find);
     Py_VISIT(self->task);
+    Py_VISIT(self->is_special);
+    Py_VISIT(self->special);
     Py_VISIT(self->before);
+    Py_VISIT(self->dict);
     return 0;
 }
 
 // The rest is needed by a call, which may come as long as it is there.
 int recorded_clear(PyObject* object) {
     Py_CLEAR(as_recorded(object)->before);
+    Py_CLEAR(as_recorded(object)->dict);
     return 0;
 }
 
@@ -155,9 +229,13 @@ void recorded_dealloc(PyObject* object) {
     recorded_clear(object);
     Py_XDECREF(self->function);
     Py_XDECREF(self->after);
-    Py_XDECREF(self->scope_unless);
-    for (PyObject* each : self->where) Py_XDECREF(each);
+    Py_XDECREF(self->find);
+    Py_XDECREF(self->name);
+    Py_XDECREF(self->unless);
+    Py_XDECREF(self->names);
     Py_XDECREF(self->task);
+    Py_XDECREF(self->is_special);
+    Py_XDECREF(self->special);
     Py_TYPE(object)->tp_free(object);
 }
 
@@ -175,6 +253,7 @@ int set_before(PyObject* object, PyObject* before, void*) {
 
 PyGetSetDef g_recorded_properties[] = {
     {"before", get_before, set_before, nullptr, nullptr},
+    {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, nullptr, nullptr},
     {nullptr, nullptr, nullptr, nullptr, nullptr},
 };
 
@@ -184,6 +263,7 @@ PyTypeObject g_recorded_type = [] {
     type.tp_basicsize = sizeof(RecordedObject);
     type.tp_dealloc = recorded_dealloc;
     type.tp_vectorcall_offset = offsetof(RecordedObject, call);
+    type.tp_dictoffset = offsetof(RecordedObject, dict);
     type.tp_call = PyVectorcall_Call;
     type.tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_HAVE_VECTORCALL;
     type.tp_doc = "A function in a scope of its own.";

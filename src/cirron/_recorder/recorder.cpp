@@ -361,7 +361,7 @@ Frame* Recorder::open(const Opening& opening, uint64_t ticks) {
     if (opening.attrs.size != 0) std::memcpy(frame->attrs, opening.attrs.data, opening.attrs.size);
     frame->flags = opening.has_index ? kHasIndex : 0;
     frame->is_epoch = opening.is_epoch;
-    frame->cpu_start_ns = cpu_clock(thread, ticks);
+    start_cpu_clock(thread, frame);
     frame->stack = stack;
     frame->context_version = thread->context_version;
     frame->overhead_ns = scope_overhead_ns_;
@@ -438,15 +438,10 @@ void Recorder::write_span(ThreadState* thread, Frame* frame, uint64_t ticks, Att
     }
     auto* record = reinterpret_cast<SpanRecord*>(at);
     uint8_t flags = frame->flags;
-    uint64_t cpu_ns = 0;
-    // Only a scope ten times as long as the reading at its start may be old, and one that had its thread to itself.
-    bool has_cpu = ticks - frame->start_ticks >= 10 * thread->cpu_read_every && frame->thread_id == thread->thread_id &&
-                   frame->context_version == PyThreadState_Get()->context_ver;
-    if (has_cpu) [[unlikely]] {
-        read_cpu_clock(thread, ticks);
-        cpu_ns = thread->cpu_ns - frame->cpu_start_ns;
-        flags |= kHasCpu;
-    }
+    std::optional<uint64_t> cpu_ns;
+    if (ticks - frame->start_ticks >= g_ticks_per_ms) [[unlikely]]
+        cpu_ns = cpu_since_start(thread, frame, ticks);
+    if (cpu_ns) flags |= kHasCpu;
     std::optional<uint64_t> memory_peak_bytes;
     if (is_measured(frame->name)) memory_peak_bytes = memory_peak(ticks, measures);
     if (memory_peak_bytes) flags |= kHasMemory;
@@ -457,7 +452,7 @@ void Recorder::write_span(ThreadState* thread, Frame* frame, uint64_t ticks, Att
     record->start_ticks = frame->start_ticks;
     record->end_ticks = ticks;
     record->index = frame->index;
-    record->cpu_ns = cpu_ns;
+    record->cpu_ns = cpu_ns.value_or(0);
     record->thread_id = frame->thread_id;
     record->overhead_ns = frame->overhead_ns;
     record->attr_bytes = attrs.size & UINT16_MAX;  // all of it: kMaxAttrBytes is less
@@ -484,7 +479,7 @@ bool Recorder::close_and_reopen(Frame* frame, uint64_t ticks, int64_t index) {
     frame->start_ticks = ticks;
     frame->index = index;
     frame->attr_bytes = 0;
-    frame->cpu_start_ns = cpu_clock(thread, ticks);
+    start_cpu_clock(thread, frame);
     frame->context_version = thread->context_version;
     frame->overhead_ns = scope_overhead_ns_;
     frame->used_as_parent = false;
@@ -614,21 +609,26 @@ std::optional<uint64_t> Recorder::memory_peak(uint64_t ticks, const Measures& me
     return resident_peak_.bytes(ticks);
 }
 
-uint64_t Recorder::cpu_clock(ThreadState* thread, uint64_t ticks) {
-    if (ticks - thread->cpu_read_at > thread->cpu_read_every) [[unlikely]]
-        read_cpu_clock(thread, ticks);
-    return thread->cpu_ns;
+// A system call: 200 ns in a row, but some microseconds in a program whose own work keeps the caches busy. So a reading
+// serves all scopes that open within a millisecond.
+void Recorder::start_cpu_clock(ThreadState* thread, Frame* frame) {
+    if (frame->start_ticks - thread->cpu_read_at > g_ticks_per_ms) [[unlikely]]
+        read_cpu_clock(thread, frame->start_ticks);
+    frame->cpu_start_ns = thread->cpu_ns;
+    frame->cpu_start_ticks = thread->cpu_read_at;
 }
 
-// A system call: 200 ns in a row, but some microseconds in a program whose own work keeps the caches busy. So each
-// reading is timed, and the next waits until this one is half a percent of the time in between. Of two timings the
-// lesser counts, as one may hold a moment in which another process ran.
+// Of a scope that had its thread to itself, and that is ten times as long as the reading at its start was old.
+std::optional<uint64_t> Recorder::cpu_since_start(ThreadState* thread, const Frame* frame, uint64_t ticks) {
+    uint64_t age = frame->start_ticks - frame->cpu_start_ticks;
+    bool is_alone = frame->thread_id == thread->thread_id && frame->context_version == PyThreadState_Get()->context_ver;
+    if (!is_alone || ticks - frame->start_ticks < 10 * age) return std::nullopt;
+    read_cpu_clock(thread, ticks);
+    return thread->cpu_ns - frame->cpu_start_ns;
+}
+
 void Recorder::read_cpu_clock(ThreadState* thread, uint64_t ticks) {
-    uint64_t before = now_ticks();
     thread->cpu_ns = read_clock_ns(CLOCK_THREAD_CPUTIME_ID);
-    uint64_t took = now_ticks() - before;
-    uint64_t usual = std::min(took, std::exchange(thread->cpu_read_took, took));
-    thread->cpu_read_every = std::clamp(200 * usual, g_ticks_per_ms / 10, g_ticks_per_ms);
     thread->cpu_read_at = ticks;
 }
 

@@ -41,12 +41,9 @@ struct ThreadState {
     Stack* stack = nullptr;
     uint64_t context_version = 0;
     uint64_t interpreter_thread = 0;
-    // The thread's CPU clock as it was read last, what that took, and how long the reading serves; all but cpu_ns in
-    // ticks.
+    // The thread's CPU clock as it was read last, and when.
     uint64_t cpu_ns = 0;
     uint64_t cpu_read_at = 0;
-    uint64_t cpu_read_took = 0;
-    uint64_t cpu_read_every = 0;
     bool warned_too_deep = false;
     RecordCounts dropped_before;  // by earlier threads that wrote to this ring
 };
@@ -239,7 +236,8 @@ class Recorder {
     uint64_t next_id(ThreadState* state);
     Frame* open_ghost(ThreadState* state, Stack* stack);
     void count_too_deep(ThreadState* state);
-    uint64_t cpu_clock(ThreadState* state, uint64_t ticks);
+    void start_cpu_clock(ThreadState* state, Frame* frame);
+    std::optional<uint64_t> cpu_since_start(ThreadState* state, const Frame* frame, uint64_t ticks);
     void read_cpu_clock(ThreadState* state, uint64_t ticks);
     void write_mark(ThreadState* state, const MarkPlace& place, uint32_t name, const Scalar& value, bool is_summary,
                     AttrBytes attrs);

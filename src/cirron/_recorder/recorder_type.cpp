@@ -518,18 +518,22 @@ PyObject* find_innermost(RecorderObject* bound, PyObject* names) {
     Py_RETURN_NONE;
 }
 
+bool is_within(Recorder* recorder, PyObject* unless, PyObject* names, bool& is_one) {
+    uint32_t found = 0;
+    return look_for(recorder, names, found) &&
+           with_set(recorder, unless, [&](const NameSet& set) { is_one = set.contains(found); });
+}
+
 PyObject* make_scope_unless(RecorderObject* bound, PyObject* const* args, Py_ssize_t count) {
     if (count != 3 && count != 4) {
         PyErr_Format(PyExc_TypeError, "expected name, unless, names and perhaps index; got %zd arguments", count);
         return nullptr;
     }
     Recorder* recorder;
-    uint32_t found = 0;
     if (!find_target(bound, recorder)) return nullptr;
     if (recorder == nullptr) Py_RETURN_NONE;
     bool is_one = false;
-    if (!look_for(recorder, args[2], found)) return nullptr;
-    if (!with_set(recorder, args[1], [&](const NameSet& unless) { is_one = unless.contains(found); })) return nullptr;
+    if (!is_within(recorder, args[1], args[2], is_one)) return nullptr;
     if (is_one) Py_RETURN_NONE;
     PyObject* const given[] = {args[0], count == 4 ? args[3] : Py_None};
     PyObject* scope = make_scope(bound, given, count == 4 ? 2 : 1, nullptr);

@@ -56,17 +56,15 @@ void open_frame(Scope* self, Recorder* recorder, const Opening& opening) {
 }
 
 // False with an exception set when it has to be passed on.
-bool measure(Scope* self, Recorder* recorder) {
-    OpenFrame& open = self->open;
+bool measure(Recorder* recorder, OpenFrame& open) {
     if (open.recorder() != recorder || open.reading != nullptr || open.frame->is_ghost) return true;
     return !Recorder::is_measured(open.frame->name) || begin_reading(recorder, open);
 }
 
 // Likewise.
-bool follow(Scope* self, Recorder* recorder) {
-    OpenFrame& open = self->open;
+bool follow(Recorder* recorder, OpenFrame& open, PyObject* name) {
     if (open.recorder() != recorder || open.frame->is_ghost) return true;
-    return open.followed != nullptr || begin_following(open, self->name);
+    return open.followed != nullptr || begin_following(open, name);
 }
 
 // A function of its own for the room that the attributes take on the stack.
@@ -98,8 +96,7 @@ PyObject* enter(Scope* self) {
             }
         });
         if (!opened) recorder->count_lost_span();
-        if (recorder->meter() != nullptr && !measure(self, recorder)) return nullptr;
-        if (g_follower != nullptr && !follow(self, recorder)) return nullptr;
+        if (!begin_calls(recorder, self->open, self->name)) return nullptr;
     }
     return Py_NewRef(reinterpret_cast<PyObject*>(self));
 }
@@ -133,19 +130,7 @@ bool end_calls(OpenFrame& open, Measures& measures, bool is_cancelled = false) {
     return false;
 }
 
-// False with an exception set when it has to be passed on; the scope is closed all the same.
-bool leave(Scope* self, PyObject* error) {
-    OpenFrame open = take_frame_to_close(self);
-    Measures measures;
-    bool goes_on = end_calls(open, measures);
-    Recorder* recorder = open.recorder();
-    if (recorder == nullptr) return goes_on;
-    // A generator that is closed early has not failed.
-    bool failed = error != Py_None && error != PyExc_GeneratorExit && PyType_Check(error);
-    guarded(recorder, "scope exit",
-            [&] { recorder->close(open.frame, now_ticks(), failed ? error : nullptr, measures); });
-    return goes_on;
-}
+bool leave(Scope* self, PyObject* error) { return close_frame(take_frame_to_close(self), error); }
 
 PyObject* decorate(PyObject* self, PyObject* function) {
     PyObject* module = PyImport_ImportModule("cirron._recorder.decorate");
@@ -429,6 +414,23 @@ PyTypeObject g_scope_type = [] {
 }();
 
 }  // namespace
+
+bool begin_calls(Recorder* recorder, OpenFrame& open, PyObject* name) {
+    if (recorder->meter() != nullptr && !measure(recorder, open)) return false;
+    return g_follower == nullptr || follow(recorder, open, name);
+}
+
+bool close_frame(OpenFrame open, PyObject* error) {
+    Measures measures;
+    bool goes_on = end_calls(open, measures);
+    Recorder* recorder = open.recorder();
+    if (recorder == nullptr) return goes_on;
+    // A generator that is closed early has not failed.
+    bool failed = error != Py_None && error != PyExc_GeneratorExit && PyType_Check(error);
+    guarded(recorder, "scope exit",
+            [&] { recorder->close(open.frame, now_ticks(), failed ? error : nullptr, measures); });
+    return goes_on;
+}
 
 bool is_keyword(PyObject* key, PyObject* parameter) {
     if (key == parameter) return true;

@@ -18,6 +18,8 @@ struct StepsObject {
     PyObject* step;
     PyObject* load;
     long long count;
+    long long last;  // 0: nobody knows which step is the last
+    char is_ready;
 };
 
 StepsObject* as_steps(PyObject* object) { return reinterpret_cast<StepsObject*>(object); }
@@ -47,6 +49,12 @@ bool enter(PyObject* made, PyObject*& scope) {
     return entered != nullptr;
 }
 
+bool begin_last(StepsObject* self) {
+    PyObject* result = PyObject_CallMethod(reinterpret_cast<PyObject*>(self), "begin_last", nullptr);
+    Py_XDECREF(result);
+    return result != nullptr;
+}
+
 bool begin_step(StepsObject* self) {
     PyObject* number = PyLong_FromLongLong(self->count);
     if (number == nullptr) return false;
@@ -54,7 +62,40 @@ bool begin_step(StepsObject* self) {
     Py_DECREF(number);
     PyObject* open_load = self->count == 0 ? self->open_first_load : self->open_load;
     ++self->count;
-    return enter(made, self->step) && enter(PyObject_CallNoArgs(open_load), self->load);
+    if (!enter(made, self->step) || !enter(PyObject_CallNoArgs(open_load), self->load)) return false;
+    return self->count != self->last || begin_last(self);
+}
+
+// False with an exception set.
+bool get_ready(StepsObject* self) {
+    PyObject* answer = PyObject_CallMethod(reinterpret_cast<PyObject*>(self), "get_ready", nullptr);
+    if (answer != nullptr) self->is_ready = answer == Py_True;
+    Py_XDECREF(answer);
+    return answer != nullptr;
+}
+
+// Called with the exception set that came in place of a batch, which stays, unless telling of it raises one.
+void tell_of_none(StepsObject* self) {
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    PyErr_NormalizeException(&type, &value, &traceback);
+    if (traceback != nullptr) PyException_SetTraceback(value, traceback);
+    PyObject* result = PyObject_CallMethod(reinterpret_cast<PyObject*>(self), "has_none", "O", value);
+    if (result != nullptr) {
+        PyErr_Restore(type, value, traceback);
+    } else {
+        Py_XDECREF(type);
+        Py_XDECREF(value);
+        Py_XDECREF(traceback);
+    }
+    Py_XDECREF(result);
+}
+
+PyObject* fetch_in_step(StepsObject* self, PyObject* function, PyObject* argument) {
+    if (!leave(self->step) || !begin_step(self)) return nullptr;
+    PyObject* batch = PyObject_CallOneArg(function, argument);
+    if (batch != nullptr && !leave(self->load)) Py_CLEAR(batch);
+    return batch;
 }
 
 PyObject* steps_fetch(PyObject* object, PyObject* const* args, Py_ssize_t count) {
@@ -63,9 +104,10 @@ PyObject* steps_fetch(PyObject* object, PyObject* const* args, Py_ssize_t count)
         PyErr_SetString(PyExc_TypeError, "fetch() takes a function and its argument, once __init__ has been called");
         return nullptr;
     }
-    if (!leave(self->step) || !begin_step(self)) return nullptr;
-    PyObject* batch = PyObject_CallOneArg(args[0], args[1]);
-    if (batch != nullptr && !leave(self->load)) Py_CLEAR(batch);
+    if (!self->is_ready && !get_ready(self)) return nullptr;
+    if (!self->is_ready) return PyObject_CallOneArg(args[0], args[1]);
+    PyObject* batch = fetch_in_step(self, args[0], args[1]);
+    if (batch == nullptr) tell_of_none(self);
     return batch;
 }
 
@@ -118,11 +160,16 @@ void steps_dealloc(PyObject* object) {
     Py_TYPE(object)->tp_free(object);
 }
 
-PyObject* steps_end(PyObject*, PyObject*) { Py_RETURN_NONE; }
+PyObject* steps_nothing(PyObject*, PyObject*) { Py_RETURN_NONE; }
+
+PyObject* steps_get_ready(PyObject*, PyObject*) { Py_RETURN_TRUE; }
 
 PyMethodDef g_steps_methods[] = {
     {"fetch", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(steps_fetch)), METH_FASTCALL, nullptr},
-    {"end", steps_end, METH_O, nullptr},
+    {"get_ready", steps_get_ready, METH_NOARGS, nullptr},
+    {"has_none", steps_nothing, METH_O, nullptr},
+    {"begin_last", steps_nothing, METH_NOARGS, nullptr},
+    {"end", steps_nothing, METH_O, nullptr},
     {nullptr, nullptr, 0, nullptr},
 };
 
@@ -130,6 +177,8 @@ PyMemberDef g_steps_members[] = {
     {"step", T_OBJECT, offsetof(StepsObject, step), 0, nullptr},
     {"load", T_OBJECT, offsetof(StepsObject, load), 0, nullptr},
     {"count", T_LONGLONG, offsetof(StepsObject, count), READONLY, nullptr},
+    {"last", T_LONGLONG, offsetof(StepsObject, last), 0, nullptr},
+    {"is_ready", T_BOOL, offsetof(StepsObject, is_ready), 0, nullptr},
     {nullptr, 0, 0, 0, nullptr},
 };
 

@@ -13,13 +13,11 @@ from typing import TYPE_CHECKING, Any
 from accelerate.data_loader import DataLoaderDispatcher, DataLoaderShard, SkipDataLoader
 
 from cirron.hooks.patches import Patches
-from cirron.hooks.torch.loaders import loaders_at_work, recorded_fetch
+from cirron.hooks.torch.loaders import loaders_at_work
 
 if TYPE_CHECKING:
     from cirron.hooks.target import Target
     from cirron.hooks.torch.traversal import Traversal
-
-_fetch = recorded_fetch(next)
 
 
 class Hooks:
@@ -59,7 +57,7 @@ class _Batches:
 
     def __next__(self) -> Any:
         traversal = self._followed()
-        return next(self._batches) if traversal is None else _fetch(self._batches, traversal)
+        return next(self._batches) if traversal is None else traversal.fetch(next, self._batches)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._batches, name)

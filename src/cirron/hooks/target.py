@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from cirron._recorder import Recorder
     from cirron._recorder.idle import AnyScope
     from cirron._recorder.native import Meter
     from cirron.faults import Faults
@@ -15,6 +16,7 @@ class Target(NamedTuple):
     """What hooks need of the session that they record into.
 
     Attributes:
+        find_recorder: gives what records now, if anything does; None where that is the default recorder.
         scope: opens scopes, as `cirron.scope` does.
         scope_unless: the same, where no such scope is open; see `native.pyi`.
         innermost: tells which of some names the innermost open scope has; see there too.
@@ -30,6 +32,7 @@ class Target(NamedTuple):
         faults: takes what goes wrong in a hook.
     """
 
+    find_recorder: Callable[[], Recorder | None] | None
     scope: Callable[..., AnyScope]
     scope_unless: Callable[..., AnyScope | None]
     innermost: Callable[[tuple[str, ...]], str | None]

@@ -23,5 +23,5 @@ def hook_optimizers(target: Target, patches: Patches) -> None:
 
     owner = owner_of("apply", keras.optimizers.Optimizer)
     apply = vars(owner)["apply"]
-    in_scope = Recorded(apply, target.scope_unless, OPTIMIZER_STEP, (OPTIMIZER_STEP,), CANONICAL)
+    in_scope = Recorded(apply, target.find_recorder, OPTIMIZER_STEP, (OPTIMIZER_STEP,), CANONICAL)
     patches.set(owner, "apply", unless_compiling(apply, in_scope))

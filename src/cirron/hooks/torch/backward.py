@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
-from torch.compiler import is_dynamo_compiling
 
 from cirron.hooks.names import BACKWARD
-from cirron.hooks.torch.nonfinite import FirstNonfinite
+from cirron.hooks.torch.nonfinite import marking_nonfinite
 
 if TYPE_CHECKING:
     from cirron.hooks.patches import Patches
@@ -18,18 +17,10 @@ if TYPE_CHECKING:
 
 
 def hook_backward(target: Target, training: Training, patches: Patches) -> None:
-    """Have each backward pass recorded, but for one within another, as checkpointing makes them."""
+    """Have each backward pass recorded, but for one within another, as checkpointing makes them.
+
+    `torch.compile` traces into no backward pass, so that this is no function written in Python.
+    """
     original = torch.autograd.backward  # which Tensor.backward calls by this name too
-    first = FirstNonfinite(target)
-    is_first, in_scope = first.is_it, training.in_scope(BACKWARD, original)
-    marked_in_scope = training.in_scope(BACKWARD, first.marked(original))
-
-    @functools.wraps(original)
-    def backward(*args: Any, **kwargs: Any) -> Any:
-        if is_dynamo_compiling():
-            return original(*args, **kwargs)
-        if args and is_first(args[0]):
-            return marked_in_scope(*args, **kwargs)
-        return in_scope(*args, **kwargs)
-
-    patches.set(torch.autograd, "backward", backward)
+    in_scope = training.in_scope(BACKWARD, marking_nonfinite(target, original))
+    patches.set(torch.autograd, "backward", functools.update_wrapper(in_scope, original))

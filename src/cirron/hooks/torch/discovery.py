@@ -19,7 +19,7 @@ from torch.compiler import is_dynamo_compiling
 from cirron._recorder import Recorded
 from cirron.hooks.names import BACKWARD, CANONICAL, FORWARD
 from cirron.hooks.patches import Patches
-from cirron.hooks.torch.precision import with_precision
+from cirron.hooks.torch.precision import is_any_autocast_on, with_precision
 from cirron.hooks.torch.recorded import unless_compiling
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Discovery:
         self._target = target
         self._here = here
         self._witness = witness
-        self._scope_unless = with_precision(target)
+        self._with_precision = with_precision(target)
         self._trained = trained
         self._patches = Patches()
         self._looks: weakref.WeakSet[Any] = weakref.WeakSet()  # what `torch.nn.Module` has got as `__call__`
@@ -78,6 +78,7 @@ class Discovery:
         if not self.is_looking and not self.is_over:
             self.is_looking = True
             self._witness.wanted_by(self)
+            self._trained.look()
             self._looked_ns = time.monotonic_ns()
             self._replace_call()
 
@@ -111,7 +112,9 @@ class Discovery:
             return None
         if current_graph_task() != -1 or (_is_of_keras(type(module)) and _is_for_shapes(args)):
             return None
-        scope = self._scope_unless(FORWARD, NO_FORWARD_IN, CANONICAL)
+        scope = self._target.scope_unless(FORWARD, NO_FORWARD_IN, CANONICAL)
+        if scope is not None and is_any_autocast_on():
+            scope = self._with_precision(FORWARD)
         if scope is None or type(module) in self._patches:
             return None  # the class has its own
         self._witnessed(module)
@@ -119,7 +122,16 @@ class Discovery:
 
     def recorded(self, call: Any) -> Recorded:
         """Of a class to be hooked, its own `__call__` in a scope; or that which it inherits, for the class itself."""
-        in_scope = Recorded(call, self._scope_unless, FORWARD, NO_FORWARD_IN, CANONICAL, current_graph_task)
+        in_scope = Recorded(
+            call,
+            self._target.find_recorder,
+            FORWARD,
+            NO_FORWARD_IN,
+            CANONICAL,
+            current_graph_task,
+            is_any_autocast_on,
+            self._with_precision,
+        )
         self._witness.add(in_scope, self._witnessed)
         return in_scope
 

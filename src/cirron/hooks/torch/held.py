@@ -18,21 +18,21 @@ class HeldIterator:
     Args:
         iterator: the loader's own.
         traversal: ends when this dies.
-        fetch: gets a batch from the one, recorded in the other.
+        next_batch: what gets a batch from such an iterator.
     """
 
-    __slots__ = ("_fetch", "_iterator", "_traversal")
+    __slots__ = ("_iterator", "_next_batch", "_traversal")
 
-    def __init__(self, iterator: Any, traversal: Traversal, fetch: Callable[[Any, Traversal], Any]) -> None:
+    def __init__(self, iterator: Any, traversal: Traversal, next_batch: Callable[[Any], Any]) -> None:
         self._iterator = iterator
         self._traversal = traversal
-        self._fetch = fetch
+        self._next_batch = next_batch
 
     def __iter__(self) -> HeldIterator:
         return self
 
     def __next__(self) -> Any:
-        return self._fetch(self._iterator, self._traversal)
+        return self._traversal.fetch(self._next_batch, self._iterator)
 
     def __len__(self) -> int:
         return len(self._iterator)

@@ -16,7 +16,7 @@ from cirron.hooks.torch.optimizers import OptimizerHooks
 from cirron.hooks.torch.recorded import Training
 from cirron.hooks.torch.scalers import ScalerHooks
 from cirron.hooks.torch.trained import Trained
-from cirron.hooks.torch.witness import Witness
+from cirron.hooks.torch.witness import Witness, Witnesses
 
 if TYPE_CHECKING:
     from cirron.hooks.target import Target
@@ -26,12 +26,13 @@ class Hooks:
     """See `cirron.hooks.registry.Hooks`."""
 
     def __init__(self, target: Target) -> None:
-        here, witness = Here(), Witness()
+        here, witnesses = Here(), Witnesses(Witness(), Witness())
         self._patches = Patches()
-        training, trained = Training(target, here, witness), Trained(target, here)
-        self._discovery = Discovery(target, here, witness, trained)
-        self._loaders = LoaderHooks(target, here, witness, self._discovery)
-        self._optimizers = OptimizerHooks(training, self._discovery, trained)
+        training = Training(target, here, witnesses.calls)
+        trained = Trained(target, here, witnesses.steps)
+        self._discovery = Discovery(target, here, witnesses.calls, trained)
+        self._loaders = LoaderHooks(target, here, witnesses, self._discovery)
+        self._optimizers = OptimizerHooks(self._discovery, trained)
         self._scalers = ScalerHooks(target)
         self._devices = DeviceHooks(target, torch.cuda, torch._C)
         self._training = training

@@ -13,13 +13,11 @@ from cirron.hooks.torch.held import HeldIterator
 from cirron.hooks.torch.traversal import EpochNumbers, Traversal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from cirron.hooks.patches import Patches
     from cirron.hooks.target import Target
     from cirron.hooks.torch.discovery import Discovery
     from cirron.hooks.torch.here import Here
-    from cirron.hooks.torch.witness import Witness
+    from cirron.hooks.torch.witness import Witnesses
 
 _at_work: list[LoaderHooks] = []  # at most one
 
@@ -33,10 +31,10 @@ class LoaderHooks:
     evaluation; any other may still turn out to be one. A loop in a step of another one is a part of that step.
     """
 
-    def __init__(self, target: Target, here: Here, witness: Witness, discovery: Discovery) -> None:
+    def __init__(self, target: Target, here: Here, witnesses: Witnesses, discovery: Discovery) -> None:
         self._target = target
         self._here = here
-        self._witness = witness
+        self._witnesses = witnesses
         self._discovery = discovery
         self._numbers = EpochNumbers()
         self._known: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
@@ -45,7 +43,7 @@ class LoaderHooks:
         """Begin to record loops."""
         _at_work.append(self)
         iterator = dataloader._BaseDataLoaderIter
-        self._fetch = recorded_fetch(iterator.__next__)
+        self._next = iterator.__next__
         patches.set(dataloader.DataLoader, "__iter__", self._wrapped_iter(dataloader.DataLoader.__iter__))
         patches.set(iterator, "__next__", self._wrapped_next(iterator.__next__))
 
@@ -90,24 +88,26 @@ class LoaderHooks:
         return begin_loop
 
     def _wrapped_next(self, original: Any) -> Any:
-        fetch = self._fetch
+        target = self._target
 
         @functools.wraps(original)
         def next_batch(iterator: Any) -> Any:
             traversal = iterator.__dict__.get(_KEY)
-            if traversal is None or not self.is_own(traversal):
+            if traversal is None or traversal.target is not target:
                 traversal = self.begin(None)
                 if traversal is None:
                     return original(iterator)
                 iterator.__dict__[_KEY] = traversal
-            return fetch(iterator, traversal)
+            return traversal.fetch(original, iterator)
 
         return next_batch
 
     def _begin_traversal(self, loader: Any) -> Traversal:
         self._look_for_modules(loader)
         self._here.begins(loader, self._is_evaluation())
-        return Traversal(self._target, self._here, self._witness, loader, self._is_evaluation, self._numbers)
+        return Traversal(
+            self._target, self._here, self._witnesses, loader, self._is_evaluation, self._numbers
+        )
 
     def _attached(self, traversal: Traversal, loader: Any, iterator: Any) -> Any:
         """The iterator, which holds the traversal from here on."""
@@ -115,7 +115,7 @@ class LoaderHooks:
             traversal.end(None)  # some other library's, of whose batches we will not hear
             return iterator
         if getattr(loader, "_iterator", None) is iterator:
-            return HeldIterator(iterator, traversal, self._fetch)
+            return HeldIterator(iterator, traversal, self._next)
         iterator.__dict__[_KEY] = traversal
         return iterator
 
@@ -129,21 +129,6 @@ class LoaderHooks:
         else:
             self._known[id(loader)] = loader
             self._discovery.look()
-
-
-def recorded_fetch(original: Callable[[Any], Any]) -> Callable[[Any, Traversal], Any]:
-    """`original`, which fetches a batch from an iterator, with the step of that batch and the wait for it."""
-
-    def fetch(iterator: Any, traversal: Traversal) -> Any:
-        if not traversal.is_ready and not traversal.get_ready():
-            return original(iterator)
-        try:
-            return traversal.fetch(original, iterator)
-        except BaseException as error:
-            traversal.has_none(error)
-            raise
-
-    return fetch
 
 
 def loaders_at_work() -> LoaderHooks | None:

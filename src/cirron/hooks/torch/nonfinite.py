@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
+from cirron._recorder import WhileFinite
 from cirron.snapshots.summary import NONFINITE
 
 if TYPE_CHECKING:
@@ -15,34 +16,29 @@ if TYPE_CHECKING:
     from cirron.hooks.target import Target
 
 
-class FirstNonfinite:
-    """Looks at each loss in host memory until one is not finite.
+def marking_nonfinite(target: Target, backward: Callable[..., Any]) -> WhileFinite:
+    """`backward`, with a mark of the first loss that is not finite, and a look at the gradients that come of it.
 
-    A loss on another device is left alone, for to look at it would mean to wait for it.
+    It looks at each loss in host memory until then. A loss on another device is left alone, for to look at it would
+    mean to wait for it.
     """
 
-    def __init__(self, target: Target) -> None:
-        self._target = target
-        self._is_over = False
-
-    def is_it(self, loss: Any) -> bool:
-        """Whether this is the one; it raises nothing, whatever it gets."""
-        if self._is_over or type(loss) is not Tensor or not loss.is_cpu or loss.dim() > 0:
-            return False
+    def marked(loss: Any, *args: Any, **kwargs: Any) -> Any:
+        target.mark(NONFINITE, "loss", value=str(loss.item()))
         try:
-            return not isfinite(loss.item())
-        except Exception:  # noqa: BLE001 - it has no value yet, as below a functional transform
-            return False
+            return backward(loss, *args, **kwargs)
+        finally:
+            target.keep_gradients()
 
-    def marked(self, backward: Callable[..., Any]) -> Callable[..., Any]:
-        """`backward` for that one: with a mark, and a look at the gradients."""
+    exchange = getattr(Tensor, "__dlpack_c_exchange_api__", None)  # of torch 2.10 and later
+    return WhileFinite(backward, marked, _is_finite, Tensor, exchange)
 
-        def call(loss: Any, *args: Any, **kwargs: Any) -> Any:
-            self._is_over = True
-            self._target.mark(NONFINITE, "loss", value=str(loss.item()))
-            try:
-                return backward(loss, *args, **kwargs)
-            finally:
-                self._target.keep_gradients()
 
-        return call
+def _is_finite(loss: Any) -> bool:
+    """True as well for what is no loss; it raises nothing, whatever it gets."""
+    if type(loss) is not Tensor or not loss.is_cpu or loss.dim() > 0:
+        return True
+    try:
+        return isfinite(loss.item())
+    except Exception:  # noqa: BLE001 - it has no value yet, as below a functional transform
+        return True

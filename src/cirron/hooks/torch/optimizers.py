@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch.optim import Optimizer
 
-from cirron.hooks.names import OPTIMIZER_STEP
+from cirron.hooks.torch.recorded import unless_compiling
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,15 +19,13 @@ if TYPE_CHECKING:
 
     from cirron.hooks.patches import Patches
     from cirron.hooks.torch.discovery import Discovery
-    from cirron.hooks.torch.recorded import Training
     from cirron.hooks.torch.trained import Trained
 
 
 class OptimizerHooks:
     """Opens `optimizer_step`; an optimizer that steps another one has one scope for both."""
 
-    def __init__(self, training: Training, discovery: Discovery, trained: Trained) -> None:
-        self._training = training
+    def __init__(self, discovery: Discovery, trained: Trained) -> None:
         self._discovery = discovery
         self._trained = trained
 
@@ -49,8 +47,7 @@ class OptimizerHooks:
         cell = _cell_of_step(kind)
         if cell is not None and cell not in patches:
             step = cell.cell_contents
-            in_scope = self._training.in_scope(OPTIMIZER_STEP, step)
-            patches.set(cell, "cell_contents", self._trained.noticing(step, in_scope))
+            patches.set(cell, "cell_contents", unless_compiling(step, self._trained.in_scope(step)))
 
 
 def _subclasses(kind: type[Any]) -> Iterator[type[Any]]:

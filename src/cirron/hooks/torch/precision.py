@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -14,20 +14,18 @@ if TYPE_CHECKING:
 
 _DEVICES = ("cuda", "xpu", "mps", "hpu", "cpu")  # where several are on, the first does the work
 
-_is_any_on = torch._C._is_any_autocast_enabled
+is_any_autocast_on = torch._C._is_any_autocast_enabled
 
 
-def with_precision(target: Target) -> Callable[..., AnyScope | None]:
-    """As `scope_unless`; a scope that opens while autocast is on says with which type."""
-    scope_unless, scope = target.scope_unless, target.scope
+def with_precision(target: Target) -> Callable[[str], AnyScope]:
+    """Makes scopes that say with which type autocast has their operations run."""
+    scope = target.scope
 
-    def open_unless(name: str, unless: tuple[str, ...], names: tuple[str, ...]) -> Any:
-        plain = scope_unless(name, unless, names)
-        if plain is None or not _is_any_on() or (dtype := _autocast_dtype()) is None:
-            return plain
-        return scope(name, autocast=dtype)
+    def make(name: str) -> AnyScope:
+        dtype = _autocast_dtype()
+        return scope(name) if dtype is None else scope(name, autocast=dtype)
 
-    return open_unless
+    return make
 
 
 def _autocast_dtype() -> str | None:

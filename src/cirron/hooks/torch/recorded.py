@@ -28,13 +28,13 @@ class Training:
     """
 
     def __init__(self, target: Target, here: Here, witness: Witness) -> None:
-        self._scope_unless = target.scope_unless
+        self._find_recorder = target.find_recorder
         self._here = here
         self._witness = witness
 
     def in_scope(self, name: str, function: Callable[..., Any]) -> Recorded:
         """`function` in a scope, but where it runs within such a scope, be it ours or the user's."""
-        in_scope = Recorded(function, self._scope_unless, name, (name,), CANONICAL)
+        in_scope = Recorded(function, self._find_recorder, name, (name,), CANONICAL)
         self._witness.add(in_scope, self._tell)
         return in_scope
 

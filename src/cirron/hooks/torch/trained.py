@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import functools
 import weakref
 from typing import TYPE_CHECKING, Any
 
-from torch.compiler import is_dynamo_compiling
+from cirron._recorder import Recorded
+from cirron.hooks.names import CANONICAL, OPTIMIZER_STEP
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cirron._recorder import Recorded
     from cirron.hooks.target import Target
     from cirron.hooks.torch.here import Here
+    from cirron.hooks.torch.witness import Witness
+
+LOOK_STEPS = 8  # without a new optimizer, after which there is nothing more to learn
 
 
 class Trained:
@@ -23,11 +25,18 @@ class Trained:
     discovery sees. What no module has is watched as the optimizer's.
     """
 
-    def __init__(self, target: Target, here: Here) -> None:
+    def __init__(self, target: Target, here: Here, steps: Witness) -> None:
         self._target = target
         self._here = here
+        self._witness = steps
+        self._steps_left = 0
         self._optimizers: dict[int, weakref.ref[Any]] = {}
         self._modules: dict[int, weakref.ref[Any]] = {}
+
+    def look(self) -> None:
+        """Learn which optimizers there are, for some steps."""
+        self._steps_left = LOOK_STEPS
+        self._witness.wanted_by(self)
 
     def meet(self, module: Any) -> None:
         """An outermost module with parameters has been called."""
@@ -38,23 +47,23 @@ class Trained:
         if any(not ids.isdisjoint(parameter_ids(optimizer)) for optimizer in _living(self._optimizers)):
             self._target.watch(module)
 
-    def noticing(self, step: Callable[..., Any], in_scope: Recorded) -> Callable[..., Any]:
-        """`step` of a class of optimizers, which notices each optimizer once, and the last step of an epoch."""
-        optimizers, here = self._optimizers, self._here
+    def in_scope(self, step: Callable[..., Any]) -> Recorded:
+        """`step` of a class of optimizers in a scope; each optimizer is noticed, and the last step of an epoch."""
+        in_scope = Recorded(step, self._target.find_recorder, OPTIMIZER_STEP, (OPTIMIZER_STEP,), CANONICAL)
+        self._witness.add(in_scope, self._tell)
+        return in_scope
 
-        @functools.wraps(step)
-        def call(*args: Any, **kwargs: Any) -> Any:
-            if is_dynamo_compiling():
-                return step(*args, **kwargs)
-            if args:
-                reference = optimizers.get(id(args[0]))
-                if reference is None or reference() is not args[0]:
-                    self._guarded(self._notice, args[0])
-                if here.is_last_step():
-                    self._guarded(self._keep_gradients, args[0])
-            return in_scope(*args, **kwargs)
-
-        return call
+    def _tell(self, optimizer: Any) -> None:
+        """Somebody wants to know of steps."""
+        self._here.work(is_training=True)
+        if not _is_known(self._optimizers, optimizer):
+            self._steps_left = LOOK_STEPS
+            self._guarded(self._notice, optimizer)
+        self._steps_left -= 1
+        if self._steps_left == 0:
+            self._witness.enough_for(self)
+        if self._here.is_last_step():
+            self._guarded(self._keep_gradients, optimizer)
 
     def _guarded(self, look: Callable[[Any], None], optimizer: Any) -> None:
         try:

@@ -30,7 +30,9 @@ if TYPE_CHECKING:
     from cirron._recorder.idle import AnyScope
     from cirron.hooks.target import Target
     from cirron.hooks.torch.here import Here
-    from cirron.hooks.torch.witness import Witness
+    from cirron.hooks.torch.witness import Witnesses
+
+LAST = "last"
 
 
 class Traversal(Steps):
@@ -43,14 +45,13 @@ class Traversal(Steps):
     Args:
         target: where it records.
         here: the traversals of the calling thread, of which this is one more.
-        witness: asked until it is known what the loop is.
+        witnesses: asked until it is known what the loop is, and in its last step.
         loader: None where it is not known.
         is_evaluation: whether a loop that begins now is one.
         numbers: of the epochs.
 
     Attributes:
         target: where it records.
-        is_ready: whether a batch may be fetched; else ask `get_ready`.
         is_open: whether it has scopes that are open.
         is_over: whether it has ended for good.
     """
@@ -63,16 +64,14 @@ class Traversal(Steps):
         "_is_counted",
         "_is_evaluation",
         "_is_training",
-        "_length",
         "_loader",
         "_number",
         "_numbers",
         "_scope",
         "_unit",
-        "_witness",
+        "_witnesses",
         "is_open",
         "is_over",
-        "is_ready",
         "target",
     )
 
@@ -80,7 +79,7 @@ class Traversal(Steps):
         self,
         target: Target,
         here: Here,
-        witness: Witness,
+        witnesses: Witnesses,
         loader: Any,
         is_evaluation: Callable[[], bool],
         numbers: EpochNumbers,
@@ -88,29 +87,25 @@ class Traversal(Steps):
         super().__init__(*_makers(target))
         self.target = target
         self._here = here
-        self._witness = witness
+        self._witnesses = witnesses
         self._loader = weakref.ref(loader) if loader is not None else None
-        self._length = _length(loader)
+        self.last = _length(loader)
         self._asks_evaluation = is_evaluation
         self._is_evaluation = False
         self._numbers = numbers
         self._number: int | None = None
         self._is_counted = False  # whether there is an epoch with this number
         self._is_training: bool | None = None  # None as long as nothing is done in it
-        self._unit: str | None = (
-            None  # what the scope around the steps is called; None where it is somebody else's
-        )
+        self._unit: str | None = None  # the name of the scope around the steps; None where it is another's
         self._scope: AnyScope | None = None
-        self._before = (
-            0  # of `count`: steps that are not in this scope, for it is not the first, or got no batch
-        )
+        self._before = 0  # of `count`: steps in an earlier scope, or without a batch
         self.is_ready = self.is_open = self.is_over = False
         self.get_ready()
 
     @property
     def is_at_last_step(self) -> bool:
         """Whether the batch at hand is the last one, as far as that is known."""
-        return self.count == self._length
+        return 0 < self.count == self.last
 
     @property
     def is_epoch(self) -> bool:
@@ -140,7 +135,7 @@ class Traversal(Steps):
         if self._unit == EPOCH and self._number is None:
             self._number = self._numbers.take()
         if self._unit is not None:
-            self._witness.wanted_by(id(self))
+            self._witnesses.wanted_by(id(self))
             number = self._number if self._unit == EPOCH else None
             self._scope = self.target.scope_unless(self._unit, (), (), number)
             if self._scope is not None:
@@ -151,7 +146,12 @@ class Traversal(Steps):
         """Something is done with a batch."""
         self._is_training = is_training or self._is_training or False
         if is_training or self._unit == EVALUATION:
-            self._witness.enough_for(id(self))
+            self._witnesses.enough_for(id(self))
+
+    def begin_last(self) -> None:
+        """What optimizers do with the last batch, of an epoch as far as that is known, is of interest again."""
+        if self.is_epoch:
+            self._witnesses.steps.wanted_by((LAST, id(self)))
 
     def has_none(self, error: BaseException) -> None:
         """There was no batch: at the end of the loader no step is left, but for what the user recorded in it.
@@ -196,7 +196,8 @@ class Traversal(Steps):
         if self._scope is not None:
             self._here.closes(self)
         self.is_ready = self.is_open = False
-        self._witness.enough_for(id(self))
+        self._witnesses.steps.enough_for((LAST, id(self)))
+        self._witnesses.enough_for(id(self))
         load, step, scope = self.load, self.step, self._scope
         self.load = self.step = self._scope = None
         for each in (load, step):
@@ -272,13 +273,13 @@ def unit_for(target: Target, is_evaluation: bool) -> str | None:
     return EPOCH if target.innermost(UNITS) is None else None
 
 
-def _length(loader: Any) -> int | None:
-    """How many batches there are; None where nobody knows, or where to ask has consequences."""
+def _length(loader: Any) -> int:
+    """How many batches there are; 0 where nobody knows, or where to ask has consequences."""
     if (
         getattr(loader, "_dataset_kind", None) != _DatasetKind.Map
     ):  # others warn later if the answer was wrong
-        return None
+        return 0
     try:
         return len(loader)
     except Exception:  # noqa: BLE001 - a sampler of the user's without a length
-        return None
+        return 0

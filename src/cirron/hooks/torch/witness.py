@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -40,3 +40,25 @@ class Witness:
             is_wanted = bool(self._who)
             for recorded, tell in self._calls:
                 recorded.before = tell if is_wanted else None
+
+
+class Witnesses(NamedTuple):
+    """Of what a program does with its batches.
+
+    Attributes:
+        calls: of modules, and backward passes.
+        steps: of optimizers.
+    """
+
+    calls: Witness
+    steps: Witness
+
+    def wanted_by(self, who: Hashable) -> None:
+        """From here on, somebody wants to know of all of it."""
+        for each in self:
+            each.wanted_by(who)
+
+    def enough_for(self, who: Hashable) -> None:
+        """Somebody knows enough."""
+        for each in self:
+            each.enough_for(who)
