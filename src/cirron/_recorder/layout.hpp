@@ -10,7 +10,7 @@
 namespace cirron {
 
 constexpr uint64_t kJournalMagic = 0x314e524a52524943;  // "CIRRJRN1"
-constexpr uint32_t kJournalVersion = 5;
+constexpr uint32_t kJournalVersion = 6;
 constexpr uint64_t kBlockAlign = 64 * 1024;  // a multiple of every page size in use
 constexpr uint32_t kCellBytes = 16;          // a ring is counted in cells; positions only grow
 constexpr uint32_t kMaxText = 256;           // bytes of a name, a key or a string value
