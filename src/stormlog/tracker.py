@@ -36,8 +36,8 @@ class MemoryTracker:
             `OutOfMemoryError` leaves a phase or the program, or a control group is as full as `critical_share`; at most
             three in a session. None for none.
         scopes: whether scopes are phases too, while `ci.profile()` or an instance of `Cirron` is active: those of
-            `scope`, `epochs` and `batches`, and those of the hooks. A phase is a scope in any case. Of several
-            trackers the last one to start gets them.
+            `scope`, `epochs` and `batches`, and those of the hooks, but no requests of `inference`: these take turns in
+            a thread. A phase is a scope in any case. Of several trackers the last one to start gets them.
         job_id: the run; by default, as the next three, what the launcher says (torchrun, Open MPI, Slurm).
         rank: of this process in the run.
         local_rank: likewise on its machine.
