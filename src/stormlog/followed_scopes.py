@@ -4,33 +4,31 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cirron._recorder import set_follower
 
-if TYPE_CHECKING:
-    from stormlog.tracker import MemoryTracker
-
 Leave = Callable[[bool], tuple[tuple[str, Any], ...] | None]
+Follow = Callable[[str], Leave | None]
 
-_follower: weakref.ref[MemoryTracker] | None = None
+_follow: weakref.WeakMethod[Follow] | None = None
 
 
-def follow(tracker: MemoryTracker) -> None:
-    """Have a tracker, which may go all the same, told of each scope from now on; another one is told no more."""
-    global _follower
-    _follower = weakref.ref(tracker)
+def follow(method: Follow) -> None:
+    """Have a method, whose object may go all the same, told of each scope from now on; another one is told no more."""
+    global _follow
+    _follow = weakref.WeakMethod(method)
     set_follower(_begin)
 
 
-def stop_following(tracker: MemoryTracker) -> None:
+def stop_following(method: Follow) -> None:
     """It is told no more, if it was."""
-    global _follower
-    if _follower is not None and _follower() is tracker:
-        _follower = None
+    global _follow
+    if _follow is not None and _follow() == method:
+        _follow = None
         set_follower(None)
 
 
 def _begin(name: str) -> Leave | None:
-    tracker = _follower() if _follower is not None else None
-    return None if tracker is None else tracker._follow(name)
+    method = _follow() if _follow is not None else None
+    return None if method is None else method(name)

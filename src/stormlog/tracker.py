@@ -138,7 +138,7 @@ class MemoryTracker:
             session = TrackingSession(self._settings, collector, self._history, self._recorder, self._faults)
             session.begin()
             if self._settings.scopes:
-                follow(self)
+                follow(self._follow)
             self._session, self._resumes = session, False
             self._end = weakref.finalize(self, session.end_with_program)
 
@@ -147,7 +147,7 @@ class MemoryTracker:
         with self._lock:
             session, self._session, self._resumes = self._session, None, False
             end, self._end = self._end, None
-            stop_following(self)
+            stop_following(self._follow)
         if end is not None and session is not None and end.detach() is not None:
             session.end()
 
