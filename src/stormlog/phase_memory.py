@@ -6,11 +6,12 @@ from typing import Any
 
 from msgspec import Struct
 
+from cirron.spool.records import MEMORY
 from stormlog.collectors import Reading
 
 CANCELLED = "scope_cancelled"  # a key of an exit's metadata: what was taken for a phase is none
 PHASE_MEMORY = "phase_memory"  # the key of an exit's metadata
-MARKED = ("growth_bytes", "peak_bytes", "entry_bytes", "exit_bytes")  # of it, what the phase's scope is told
+_MARKED = ("growth_bytes", "peak_bytes", "entry_bytes", "exit_bytes")
 HIGH_WATER = "high_water"  # the peak is exact: it is the highest that the process ever held
 ALLOCATOR = "allocator"  # the peak is exact: the device's allocator was asked for that of this phase
 SAMPLED = "sampled"  # the peak is the highest of the readings, and may have been higher between them
@@ -44,6 +45,11 @@ def phase_memory(
         "peak_bytes": peak_bytes,
         "peak_source": peak_source,
     }
+
+
+def marks(memory: dict[str, Any]) -> tuple[tuple[str, int], ...]:
+    """What the scope of a phase is told of it, as names and values of marks; what is not known is left out."""
+    return tuple((f"{MEMORY}{key}", memory[key]) for key in _MARKED if memory[key] is not None)
 
 
 def difference(after_bytes: int | None, before_bytes: int | None) -> int | None:

@@ -17,7 +17,6 @@ import msgspec
 
 from cirron import _recorder
 from cirron.faults import Faults
-from cirron.spool.records import MEMORY
 from cirron.spool.telemetry_event import SAMPLE, SCHEMA_VERSION, TelemetryEvent
 from stormlog.alerts import Alarm
 from stormlog.collectors import LIMIT, TRACKER_BYTES, Collector, Reading
@@ -26,7 +25,7 @@ from stormlog.history import EventHistory
 from stormlog.ledger import Ledger
 from stormlog.oom import OomRecorder
 from stormlog.peaks import Crest
-from stormlog.phase_memory import CANCELLED, MARKED, PHASE_MEMORY, Entry, difference, phase_memory
+from stormlog.phase_memory import CANCELLED, PHASE_MEMORY, Entry, difference, marks, phase_memory
 from stormlog.phases.runtime import PhaseBoundary, PhaseHandle, PhaseProtocolError, PhaseRecorder, PhaseToken
 from stormlog.plain import plain
 from stormlog.sampler import Sampler
@@ -189,7 +188,7 @@ class TrackingSession:
         except PhaseProtocolError as error:
             self._faults.note("scopes", error, "the phase of a scope stays open")
             return None
-        return tuple((f"{MEMORY}{key}", memory[key]) for key in MARKED if memory[key] is not None)
+        return marks(memory)
 
     def _leave(self, phase: OpenPhase) -> PhaseBoundary | None:
         """Leave a phase, with the memory as it is now; one that was open before a fork is the parent's to leave."""
@@ -318,9 +317,8 @@ class TrackingSession:
 
 def _close(phase: OpenPhase, memory: dict[str, Any], error: BaseException | None) -> None:
     """End the scope of a phase, with what the phase did to the memory, and the exception that leaves it."""
-    for key in MARKED:
-        if memory[key] is not None:
-            phase.scope._summarize(f"{MEMORY}{key}", memory[key])
+    for name, value in marks(memory):
+        phase.scope._summarize(name, value)
     phase.scope.__exit__(None if error is None else type(error), None, None)
 
 
