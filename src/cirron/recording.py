@@ -174,6 +174,7 @@ class Recording:
             if live.sender is not None:
                 live.sender.close()
             signals.unwatch(self)
+            self.exit.close()
             self._parts = None  # the recorder's memory is free from here on, even while a handle is kept
 
     def _end(self, live: _Parts, ended: str, timeout_s: float) -> None:

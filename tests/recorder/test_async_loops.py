@@ -269,6 +269,32 @@ def test_the_loop_is_as_good_as_the_bare_iterable(session):
     gc.collect()
 
 
+def test_items_may_be_awaited_of_the_loop_itself(session):
+    async def main():
+        loop = batches(numbers(4))
+        assert await anext(loop) == 0
+        mark("item", 0)
+        assert await anext(loop) == 1
+        assert [item async for item in loop] == [2, 3]
+        assert await anext(loop, "no more") == "no more"
+        with pytest.raises(TypeError, match="async"):
+            anext(batches([1]))
+        either = batches(Either())
+        assert (next(either), await anext(either), next(either)) == ("a", 0, "b")
+
+    asyncio.run(main())
+    assert session.picture() == tree("""
+        cirron.session
+          batch[0] | item=0
+          batch[1]
+          batch[2]
+          batch[3]
+          batch[0]
+            batch[0]
+              batch[1]
+    """)
+
+
 class Either(Numbers):
     """With items, and with items to await."""
 

@@ -1,13 +1,14 @@
 """What the hooks put around other people's functions: a call in a scope, and the fetch of a batch in its step."""
 
 import gc
+import pickle
 import traceback
 import weakref
-from functools import partial, update_wrapper
+from functools import update_wrapper
 
 import pytest
 
-from cirron._recorder import Recorded, Steps, scope, scope_unless
+from cirron._recorder import Recorded, Steps, scope
 from support.recorders import tree
 
 NAMES = ("step", "forward")
@@ -22,6 +23,12 @@ class TestRecorded:
         assert recorded(divmod)(7, 2) == (3, 1)
         assert recorded(lambda *args, **kwargs: (args, kwargs))(1, b=2) == ((1,), {"b": 2})
         assert [span.name for span in session.spans("forward")] == ["forward", "forward"]
+
+    def test_pickled_it_is_nothing_or_the_function_in_whose_place_it_is(self, monkeypatch):
+        assert pickle.loads(pickle.dumps(recorded(divmod))) is None
+        ours = update_wrapper(recorded(traceback.format_exc), traceback.format_exc)
+        monkeypatch.setattr(traceback, "format_exc", ours)
+        assert pickle.loads(pickle.dumps(ours)) is ours
 
     def test_a_call_within_a_call_has_no_scope_of_its_own(self, session):
         inner = recorded(lambda: 1)
@@ -107,11 +114,7 @@ class Loop(Steps):
     """Tells how it ended."""
 
     def __init__(self, ends):
-        super().__init__(
-            partial(scope_unless, "step", NAMES, NAMES),
-            partial(scope, "data_load", first=True),
-            partial(scope, "data_load"),
-        )
+        super().__init__(None, "step", NAMES, "data_load", (), NAMES)
         self.ends = ends
 
     def end(self, error):
@@ -129,7 +132,8 @@ class Unready(Loop):
 
     def get_ready(self):
         self.asked += 1
-        return not self.is_over
+        self.is_ready = not self.is_over
+        return self.is_ready
 
     def has_none(self, error):
         self.errors.append(error)
@@ -160,7 +164,6 @@ class TestSteps:
             loop.fetch(next, iter(()))
         assert loop.load._cancel()
         assert loop.step._cancel()
-        loop.load = loop.step = None
         assert session.picture() == "cirron.session"
 
     def test_whoever_is_not_ready_is_asked_before_each_fetch_and_has_no_step_until_it_is(self, session):
@@ -169,6 +172,18 @@ class TestSteps:
         loop.is_over = False
         assert loop.fetch(str.upper, "b") == "B"
         assert (loop.asked, loop.is_ready, loop.count) == (2, True, 1)
+
+    def test_it_attends_to_the_step_that_it_has_named(self, session):
+        class Attentive(Loop):
+            def attend(self):
+                told.append(self.count)
+                self.attend_at = 5
+
+        told, loop = [], Attentive([])
+        loop.attend_at = 2
+        for batch in "abcdef":
+            loop.fetch(str.upper, batch)
+        assert told == [2, 5]
 
     def test_it_is_told_of_the_exception_that_came_for_a_batch(self, session):
         loop = Unready([])

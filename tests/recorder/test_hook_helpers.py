@@ -64,8 +64,99 @@ class TestScopeUnless:
               epoch[0]
         """)
 
+    def test_it_ends_with_the_scope_around_it_though_nobody_leaves_it(self, session):
+        for index in range(2):
+            with scope("mine", index):
+                step = scope_unless("step", (), ())
+                step.__enter__()
+                with scope("forward"):
+                    pass
+        assert session.picture() == tree("""
+            cirron.session
+              mine[0]
+                step
+                  forward
+              mine[1]
+                step
+                  forward
+        """)
+
+    def test_it_ends_by_the_exception_that_ends_the_scope_around_it(self, session):
+        with pytest.raises(ValueError, match="on purpose"), scope("mine"):  # noqa: PT012 - what it is about
+            step = scope_unless("step", (), ())
+            step.__enter__()
+            mark("m", 1)
+            raise ValueError("on purpose")
+        assert session.picture() == tree("""
+            cirron.session
+              mine error='ValueError'
+                step error='ValueError' | m=1
+        """)
+
+    def test_it_ends_with_the_item_of_a_loop_and_epochs_stay_siblings(self, session):
+        for _ in epochs(range(2)):
+            step = scope_unless("step", (), ())
+            step.__enter__()
+            mark("m", 1)
+        assert session.picture() == tree("""
+            cirron.session
+              epoch[0]
+                step | m=1
+              epoch[1]
+                step | m=1
+        """)
+
+    def test_nothing_that_is_done_with_it_after_that_has_an_effect(self, session):
+        with scope("mine"):
+            step = scope_unless("step", (), ())
+            step.__enter__()
+            mark("m", 1)
+        assert step._place() is None
+        step._rename("other")
+        step._number(3)
+        step._summarize("n", 1)
+        step.__exit__(None, None, None)
+        assert session.picture() == tree("""
+            cirron.session
+              mine
+                step | m=1
+        """)
+
+    def test_it_has_never_been_if_the_scope_around_it_ends_and_nothing_was_recorded_in_it(self, session):
+        with scope("mine"):
+            epoch = scope_unless("epoch", (), (), 0)
+            epoch.__enter__()
+        assert epoch._cancel()
+        assert session.picture() == tree("""
+            cirron.session
+              mine
+        """)
+
+    def test_a_scope_of_the_users_does_not_end_with_the_one_around_it(self, session):
+        outer, inner = scope("outer"), scope("inner")
+        outer.__enter__()
+        inner.__enter__()
+        outer.__exit__(None, None, None)
+        mark("m", 1)
+        inner.__exit__(None, None, None)
+        assert session.picture() == tree("""
+            cirron.session
+              outer
+                inner | m=1
+        """)
+
 
 class TestCancel:
+    def test_an_epoch_beside_which_another_has_begun_may_never_have_been(self, session):
+        first = scope_unless("epoch", (), (), 0)
+        first.__enter__()
+        for _ in epochs([1]):
+            assert first._cancel()
+        assert session.picture() == tree("""
+            cirron.session
+              epoch[0]
+        """)
+
     def test_the_scope_has_never_been(self, session):
         with scope("outer") as outer:
             inner = scope("inner")
@@ -98,6 +189,18 @@ def test_a_scope_that_is_open_can_get_another_name(session):
     assert session.picture() == tree("""
         cirron.session
           step.end[2]
+    """)
+
+
+def test_a_scope_that_is_open_may_get_another_index_or_none(session):
+    with scope("epoch", 1) as epoch:
+        epoch._number(None)
+    with scope("evaluation") as evaluation:
+        evaluation._number(7)
+    assert session.picture() == tree("""
+        cirron.session
+          epoch
+          evaluation[7]
     """)
 
 

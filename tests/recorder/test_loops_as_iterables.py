@@ -74,6 +74,24 @@ def sent(iterator):
     return next(iterator), iterator.send(None)
 
 
+def changed(iterable):
+    iterable[0] = 5
+    iterable[2] = 6
+    del iterable[1]
+    return list(iterable)
+
+
+def gone_on_with(twin):
+    """What an iterator gives, and what its twin gives that was made after the first item."""
+
+    def use(iterable):
+        iterator = iter(iterable)
+        start = first(iterator, 1)
+        return start, first(twin(iterator)), first(iterator)
+
+    return use
+
+
 USES = {
     "items": first,
     "twice": lambda iterable: (first(iterable), first(iterable)),
@@ -97,6 +115,10 @@ USES = {
     "yield from": lambda iterable: first(delegated(iterable)),
     "progress bar": lambda iterable: first(tqdm(iterable, disable=True)),
     "its total": lambda iterable: tqdm(iterable, file=io.StringIO()).total,
+    "assignment": changed,
+    "copy of its iterator": gone_on_with(copy.copy),
+    "deep copy of its iterator": gone_on_with(copy.deepcopy),
+    "pickle of its iterator": gone_on_with(lambda iterator: pickle.loads(pickle.dumps(iterator))),
     "attribute": lambda iterable: iterable.rate,
     "keys": lambda iterable: list(iterable.keys()),
     "send": lambda iterable: sent(iter(iterable)),
@@ -129,6 +151,15 @@ def test_it_is_used_as_the_bare_iterable(session, iterable, loop):
 def test_a_copy_is_another_loop_of_the_same_kind(session, twin):
     assert list(twin(epochs([1, 2]))) == [1, 2]
     assert session.picture() == "cirron.session\n  epoch[0]\n  epoch[1]"
+
+
+@pytest.mark.parametrize("twin", [copy.copy, copy.deepcopy, lambda loop: pickle.loads(pickle.dumps(loop))])
+def test_a_copy_of_its_iterator_has_scopes_of_its_own(session, twin):
+    iterator = iter(epochs(["a", "b"]))
+    assert next(iterator) == "a"
+    assert list(twin(iterator)) == ["b"]
+    assert list(iterator) == ["b"]
+    assert session.picture() == "cirron.session\n  epoch[0]\n  epoch[1]\n  epoch[1]"
 
 
 def test_attributes_are_set_and_deleted_on_the_iterable(session):

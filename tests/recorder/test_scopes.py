@@ -1,7 +1,9 @@
 """Scopes form a tree by nesting, and each closes by its own handle whatever the order."""
 
 import contextlib
+import copy
 import gc
+import pickle
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -72,6 +74,18 @@ class TestNesting:
             assert session.recorder.depth() == 2
             assert in_thread(session.recorder.depth) == 0
         assert session.recorder.depth() == 0
+
+
+class TestPickling:
+    @pytest.mark.parametrize("again", [copy.copy, lambda each: pickle.loads(pickle.dumps(each))])
+    def test_a_scope_comes_out_as_another_of_the_same_kind(self, session, again):
+        one = scope("s", index=3, kind="small", size=1.5)
+        with one, again(one):
+            pass
+        first, second = session.spans("s")
+        assert (
+            (first.index, first.attrs) == (second.index, second.attrs) == (3, {"kind": "small", "size": 1.5})
+        )
 
 
 class TestMarks:

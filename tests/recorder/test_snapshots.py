@@ -8,7 +8,6 @@ import pytest
 
 from cirron._recorder import epochs, scope
 from support.programs import run_program
-from support.recorders import tree
 
 
 def record(number=0, size=0):
@@ -157,22 +156,13 @@ class TestEpochEnd:
         assert 0 < overhead_ns <= span.end_ns - span.start_ns
         assert overhead_ns > (span.end_ns - span.start_ns) / 2
 
-    def test_that_fails_hurts_nobody_and_is_counted(self, session):
-        session.recorder.set_epoch_end(lambda *place: 1 / 0)
-        assert list(epochs(range(2))) == [0, 1]
-        assert session.counter("internal_errors") == {"epoch end": 2}
-        assert session.picture() == tree("""
-            cirron.session
-              epoch[0]
-              epoch[1]
-        """)
-
-    def test_passes_on_what_is_meant_for_the_program(self, session):
+    @pytest.mark.parametrize("error", [KeyboardInterrupt, TimeoutError])
+    def test_passes_on_what_a_signal_handler_raises(self, session, error):
         def interrupt(*place):
-            raise KeyboardInterrupt
+            raise error
 
         session.recorder.set_epoch_end(interrupt)
-        with pytest.raises(KeyboardInterrupt):
+        with pytest.raises(error):
             list(epochs(range(2)))
         assert session.span("epoch").index == 0
 

@@ -36,6 +36,16 @@ USE = cleandoc("""
     assert f() == 3
     loop = batches([1, 2])
     assert list(epochs(loop)) == [1, 2] and len(loop) == 2 and loop and next(loop) == 1 and loop.index(2) == 1
+    async def items():
+        yield 1
+        yield 2
+    async def first_and_rest(loop):
+        return [await anext(loop), *[item async for item in loop]]
+    try:
+        first_and_rest(batches(items())).send(None)
+        assert False
+    except StopIteration as end:
+        assert end.value == [1, 2]
     set_default(None), set_starter(f), arm_starter()
     assert not call_in_main_thread(f)
     assert Inference(f, 0) is f and current_request() is None

@@ -94,6 +94,15 @@ class TestProcessorTime:
         short = [span for span in session.spans("short") if span.end_ns - span.start_ns < 900_000]
         assert {span.cpu_ns for span in short} == {None}
 
+    def test_of_a_long_one_among_short_ones_is_measured_as_well(self, session):
+        for _ in range(1000):
+            with scope("step"):
+                pass
+        with scope("step"):
+            busy(60_000_000)
+        *_, long = session.spans("step")
+        assert 60_000_000 <= long.cpu_ns <= 1.1 * (long.end_ns - long.start_ns) + 1_000_000
+
     def test_of_a_scope_that_was_handed_to_another_thread_is_not_measured(self, session):
         handle = scope("crossing")
         handle.__enter__()

@@ -1,6 +1,7 @@
 """The native recorder: scopes and marks into a journal, and from there into sealed batches."""
 
 from cirron._recorder.native import (
+    GarbageCallback,
     Inference,
     Loop,
     Passage,
@@ -29,6 +30,7 @@ from cirron._recorder.native import (
 )
 
 __all__ = [
+    "GarbageCallback",
     "Inference",
     "Loop",
     "Passage",

@@ -58,9 +58,11 @@ PyObject* to_atom(PyObject* value) {
 }
 
 bool read_scalar(PyObject* value, Scalar& scalar) {
-    if (PyFloat_Check(value)) {
-        scalar.type = ValueType::kFloat;
-        scalar.bits = std::bit_cast<uint64_t>(PyFloat_AS_DOUBLE(value));
+    // What Python tells by a flag of the type comes first.
+    if (PyUnicode_Check(value)) {
+        scalar.type = ValueType::kText;
+        scalar.text = utf8_of(value, scalar.holder);
+        scalar.bits = scalar.text.size();
     } else if (PyBool_Check(value)) {
         scalar.type = ValueType::kBool;
         scalar.bits = value == Py_True;
@@ -70,10 +72,9 @@ bool read_scalar(PyObject* value, Scalar& scalar) {
         scalar.type = overflow == 0 ? ValueType::kInt : ValueType::kFloat;
         scalar.bits = static_cast<uint64_t>(number);
         if (overflow != 0) scalar.bits = std::bit_cast<uint64_t>(to_double(value, overflow));
-    } else if (PyUnicode_Check(value)) {
-        scalar.type = ValueType::kText;
-        scalar.text = utf8_of(value, scalar.holder);
-        scalar.bits = scalar.text.size();
+    } else if (PyFloat_Check(value)) {
+        scalar.type = ValueType::kFloat;
+        scalar.bits = std::bit_cast<uint64_t>(PyFloat_AS_DOUBLE(value));
     } else if (value == Py_None) {
         scalar.type = ValueType::kNone;
         scalar.bits = 0;

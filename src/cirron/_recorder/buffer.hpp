@@ -19,14 +19,25 @@ constexpr auto kHexPairs = [] {
     return pairs;
 }();
 
+inline void write_hex16(char* at, uint64_t number) {
+    for (int i = 14; i >= 0; i -= 2, number >>= 8) std::memcpy(at + i, &kHexPairs[2 * (number & 255)], 2);
+}
+
+// The two decimal digits of each number below a hundred.
+constexpr auto kDecimalPairs = [] {
+    std::array<char, 200> pairs{};
+    for (size_t i = 0; i < pairs.size(); ++i) pairs[i] = static_cast<char>('0' + (i % 2 == 0 ? i / 20 : i / 2 % 10));
+    return pairs;
+}();
+
 // A number's digits, for those that are written more than once.
 class Digits {
   public:
     explicit Digits(uint64_t number)
         : size_(static_cast<size_t>(std::to_chars(digits_, digits_ + sizeof digits_, number).ptr - digits_)) {}
-    std::string_view text() const { return {digits_, size_}; }
 
   private:
+    friend class TextBuffer;
     char digits_[20];
     size_t size_;
 };
@@ -47,20 +58,36 @@ class TextBuffer {
 
     // ---- need room ------------------------------------------------------------------------------------------------
 
+    template <size_t kSize>
+    void put(const std::array<char, kSize>& piece) {
+        put({piece.data(), kSize});
+    }
     void put(char c) { data_.get()[size_++] = c; }
     void put(std::string_view piece) {
         std::memcpy(data_.get() + size_, piece.data(), piece.size());
         size_ += piece.size();
+    }
+    // All of their room is copied, which is one instruction or two, and what is too much is written over.
+    void put(const Digits& digits) {
+        std::memcpy(data_.get() + size_, digits.digits_, sizeof digits.digits_);
+        size_ += digits.size_;
     }
     template <typename Number>
     void put_number(Number number) {
         char* at = data_.get() + size_;
         size_ += static_cast<size_t>(std::to_chars(at, at + kNumberBytes, number).ptr - at);
     }
-    void put_hex16(uint64_t number) {
+
+    // Of a number below 100,000,000, with the zeros in front.
+    void put_8_digits(uint32_t number) {
         char* at = data_.get() + size_;
-        for (int i = 14; i >= 0; i -= 2, number >>= 8) std::memcpy(at + i, &kHexPairs[2 * (number & 255)], 2);
-        size_ += 16;
+        uint32_t halves[] = {number / 10'000, number % 10'000};
+        for (uint32_t half : halves) {
+            std::memcpy(at, &kDecimalPairs[2 * (half / 100)], 2);
+            std::memcpy(at + 2, &kDecimalPairs[2 * (half % 100)], 2);
+            at += 4;
+        }
+        size_ += 8;
     }
 
     // ---- make their own room --------------------------------------------------------------------------------------

@@ -6,12 +6,13 @@ of threads are an interpreter's: two that record would mix their records, and fr
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from typing import Any, NoReturn
 
 from cirron._recorder.idle import IdleScope as Scope
 
 __all__ = [
+    "GarbageCallback",
     "Inference",
     "Loop",
     "Passage",
@@ -48,6 +49,7 @@ class Loop:
     def __init__(self, iterable: Any) -> None:
         self._iterable = iterable
         self._started: Iterator[Any] | None = None
+        self._awaited: AsyncIterator[Any] | None = None
 
     def __iter__(self) -> Iterator[Any]:
         return iter(self._iterable) if self._started is None else self._started
@@ -61,7 +63,12 @@ class Loop:
         return len(self._iterable)
 
     def __aiter__(self) -> AsyncIterator[Any]:
-        return aiter(self._iterable)
+        return aiter(self._iterable) if self._awaited is None else self._awaited
+
+    def __anext__(self) -> Awaitable[Any]:
+        if self._awaited is None:
+            self._awaited = aiter(self._iterable)
+        return anext(self._awaited)
 
     def __reversed__(self) -> Iterator[Any]:
         backwards: Iterator[Any] = reversed(self._iterable)
@@ -69,6 +76,12 @@ class Loop:
 
     def __getitem__(self, key: Any) -> Any:
         return self._iterable[key]
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        self._iterable[key] = value
+
+    def __delitem__(self, key: Any) -> None:
+        del self._iterable[key]
 
     def __contains__(self, value: object) -> bool:
         return value in self._iterable
@@ -93,6 +106,10 @@ class Recorder(_Unmade):
 
 class Passage(_Unmade):
     """A signal handler of the main interpreter."""
+
+
+class GarbageCallback(_Unmade):
+    """Never made here."""
 
 
 class Recorded(_Unmade):

@@ -148,23 +148,36 @@ void put_item(TextBuffer& out, std::string_view json) {
 }  // namespace
 
 std::string hex_id(uint64_t high, uint64_t low) {
-    TextBuffer hex;
-    hex.reserve(32);
-    hex.put_hex16(high);
-    hex.put_hex16(low);
-    return std::string(hex.text());
+    std::string hex(32, '0');
+    write_hex16(&hex[0], high);
+    write_hex16(&hex[16], low);
+    return hex;
 }
 
 BatchEncoder::BatchEncoder(const Origin& origin, const NameTexts& names, const TickClock& clock)
     : names_(names), clock_(clock) {
-    id_head_ = "\"" + hex_id(origin.id_prefix, 0).substr(0, 16);
+    std::string id = "\"" + hex_id(origin.id_prefix, 0) + "\"";
+    std::copy(id.begin(), id.end(), id_.begin());
     span_tail_ = ",\"pid\":" + std::to_string(origin.pid) + ",\"rank\":" + std::to_string(origin.rank) + ",\"attrs\":";
 }
 
-void BatchEncoder::put_id(TextBuffer& out, uint64_t low) const {
-    out.put(id_head_);
-    out.put_hex16(low);
-    out.put('"');
+IdText BatchEncoder::id_text(uint64_t low) const {
+    IdText id = id_;
+    write_hex16(&id[17], low);
+    return id;
+}
+
+// Most times begin as the one before does.
+void BatchEncoder::put_time(TextBuffer& out, uint64_t ns) {
+    constexpr uint64_t kTail = 100'000'000;
+    uint64_t head = ns / kTail;
+    if (head == 0) return out.put_number(ns);
+    if (head != time_head_) {
+        time_head_ = head;
+        time_head_digits_ = Digits(head);
+    }
+    out.put(time_head_digits_);
+    out.put_8_digits(static_cast<uint32_t>(ns % kTail));
 }
 
 void BatchEncoder::add_span(const SpanFields& span) {
@@ -184,23 +197,28 @@ void BatchEncoder::add_named_span(const SpanFields& span, std::string_view name,
     TextBuffer& out = spans_;
     out.reserve(kRecordBytes + name.size() + span_tail_.size());
     out.put(span_count_ == 0 ? "{\"id\":" : ",\n{\"id\":");
-    put_id(out, span.id);
+    IdText id = id_text(span.id);
+    out.put(id);
     out.put(",\"name\":");
     out.put(name);
     out.put(",\"parent_id\":");
     if (span.parent != 0) {
-        put_id(out, span.parent);
+        out.put(id_text(span.parent));
     } else {
         out.put("null");
     }
     out.put(",\"index\":");
     put_or_null(out, span.index);
     uint64_t start_ns = readable(clock_.to_ns(span.start_ticks));
-    Digits end_ns(span.end_ticks ? std::max(start_ns, readable(clock_.to_ns(*span.end_ticks))) : start_ns);
     out.put(",\"start_ns\":");
-    out.put_number(start_ns);
+    put_time(out, start_ns);
+    uint64_t end_ns = span.end_ticks ? std::max(start_ns, readable(clock_.to_ns(*span.end_ticks))) : start_ns;
     out.put(",\"end_ns\":");
-    out.put(span.end_ticks ? end_ns.text() : "null");
+    if (span.end_ticks) {
+        put_time(out, end_ns);
+    } else {
+        out.put("null");
+    }
     out.put(",\"cpu_ns\":");
     put_or_null(out, readable(span.cpu_ns));
     out.put(",\"gpu_ns\":");
@@ -213,18 +231,18 @@ void BatchEncoder::add_named_span(const SpanFields& span, std::string_view name,
     append_attrs(out, attrs, span.extra_attrs);
     out.append(",\"mark_ids\":[");
     append_mark_ids(span.id);
-    if (span.overhead_ns) add_overhead_mark(span, end_ns);
+    if (span.overhead_ns) add_overhead_mark(span, id, end_ns);
     out.append("]}");
     ++span_count_;
 }
 
 // Most records are of the same thread as the one before.
-std::string_view BatchEncoder::thread_digits(uint64_t thread_id) {
+const Digits& BatchEncoder::thread_digits(uint64_t thread_id) {
     if (thread_id != thread_id_) {
         thread_id_ = thread_id;
         thread_digits_ = Digits(readable(thread_id));
     }
-    return thread_digits_.text();
+    return thread_digits_;
 }
 
 void BatchEncoder::append_mark_ids(uint64_t span) {
@@ -235,9 +253,9 @@ void BatchEncoder::append_mark_ids(uint64_t span) {
         newest_first.push_back(mark_links_[link - 1].id);
     }
     last_mark_.erase(found);
-    spans_.reserve((id_head_.size() + 18) * newest_first.size());
+    spans_.reserve((sizeof(IdText) + 1) * newest_first.size());
     for (size_t i = newest_first.size(); i-- > 0;) {
-        put_id(spans_, newest_first[i]);
+        spans_.put(id_text(newest_first[i]));
         if (i > 0) spans_.put(',');
     }
 }
@@ -246,50 +264,50 @@ void BatchEncoder::add_mark(uint64_t id, const MarkRecord& record, const Scalar&
                             bool is_unresolved) {
     AttrReader reader(attrs, names_);
     if (record.header.name != 0) {
-        begin_mark(id, record.span, names_.json(record.header.name));
+        begin_mark(id_text(id), id_text(record.span), names_.json(record.header.name));
     } else {
         TextBuffer name;
         append_json_text(name, reader.key_text().value_or("?"));
-        begin_mark(id, record.span, name.text());
+        begin_mark(id_text(id), id_text(record.span), name.text());
     }
     append_mark_value(marks_, value);
     marks_.append(",\"attrs\":");
     append_attrs(marks_, reader, is_unresolved ? "\"cirron.unresolved\":true" : "");
-    end_mark(Digits(readable(clock_.to_ns(record.ticks))), (record.header.flags & kSummary) != 0);
+    end_mark(readable(clock_.to_ns(record.ticks)), (record.header.flags & kSummary) != 0);
     uint32_t& last = last_mark_[record.span];
     mark_links_.push_back({id, last});
     last = static_cast<uint32_t>(mark_links_.size());
 }
 
 // Straight behind the ids of the span's other marks.
-void BatchEncoder::add_overhead_mark(const SpanFields& span, const Digits& end_ns) {
-    uint64_t id = kOverheadMarkBit | span.id;
+void BatchEncoder::add_overhead_mark(const SpanFields& span, const IdText& span_id, uint64_t end_ns) {
+    IdText id = id_text(kOverheadMarkBit | span.id);
     spans_.reserve(kRecordBytes);
     if (spans_.last() != '[') spans_.put(',');
-    put_id(spans_, id);
-    begin_mark(id, span.id, "\"cirron.overhead_ns\"");
+    spans_.put(id);
+    begin_mark(id, span_id, "\"cirron.overhead_ns\"");
     marks_.put("\"value_type\":\"int\",\"value\":");
     marks_.put_number(readable(*span.overhead_ns));
     marks_.put(",\"attrs\":{}");
     end_mark(end_ns, true);
 }
 
-void BatchEncoder::begin_mark(uint64_t id, uint64_t span, std::string_view name) {
+void BatchEncoder::begin_mark(const IdText& id, const IdText& span, std::string_view name) {
     marks_.reserve(kRecordBytes + name.size());
     marks_.put(mark_count_ == 0 ? "{\"id\":" : ",\n{\"id\":");
-    put_id(marks_, id);
+    marks_.put(id);
     marks_.put(",\"span_id\":");
-    put_id(marks_, span);
+    marks_.put(span);
     marks_.put(",\"name\":");
     marks_.put(name);
     marks_.put(',');
     ++mark_count_;
 }
 
-void BatchEncoder::end_mark(const Digits& ts_ns, bool is_summary) {
+void BatchEncoder::end_mark(uint64_t ts_ns, bool is_summary) {
     marks_.reserve(kRecordBytes);
     marks_.put(",\"ts_ns\":");
-    marks_.put(ts_ns.text());
+    put_time(marks_, ts_ns);
     marks_.put(is_summary ? ",\"kind\":\"summary\"}" : ",\"kind\":\"point\"}");
 }
 

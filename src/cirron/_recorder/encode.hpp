@@ -1,6 +1,7 @@
 // Records to JSON. Collects spans and marks until a batch is sealed. Needs no GIL.
 #pragma once
 
+#include <array>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -30,6 +31,9 @@ struct SpanFields {
     AttrBytes attrs{nullptr, 0};
     std::string extra_attrs;  // more members, as JSON
 };
+
+// An id as it stands in a batch: 32 hex digits in quotes.
+using IdText = std::array<char, 34>;
 
 // What all records of one journal share.
 struct Origin {
@@ -70,13 +74,14 @@ class BatchEncoder {
     void clear();
 
   private:
-    void put_id(TextBuffer& out, uint64_t low) const;
+    IdText id_text(uint64_t low) const;
+    void put_time(TextBuffer& out, uint64_t ns);
     void add_named_span(const SpanFields& span, std::string_view name, AttrReader& attrs);
     void append_mark_ids(uint64_t span);
-    void add_overhead_mark(const SpanFields& span, const Digits& end_ns);
-    void begin_mark(uint64_t id, uint64_t span, std::string_view name);
-    void end_mark(const Digits& ts_ns, bool is_summary);
-    std::string_view thread_digits(uint64_t thread_id);
+    void add_overhead_mark(const SpanFields& span, const IdText& span_id, uint64_t end_ns);
+    void begin_mark(const IdText& id, const IdText& span, std::string_view name);
+    void end_mark(uint64_t ts_ns, bool is_summary);
+    const Digits& thread_digits(uint64_t thread_id);
 
     struct MarkLink {
         uint64_t id;
@@ -85,10 +90,12 @@ class BatchEncoder {
 
     const NameTexts& names_;
     const TickClock& clock_;
-    std::string id_head_;    // a quote and the high half of every id
+    IdText id_;              // of any record, but for the low half
     std::string span_tail_;  // pid and rank, the same in all spans
     uint64_t thread_id_ = 0;
     Digits thread_digits_{0};
+    uint64_t time_head_ = 0;  // a time without its last eight digits
+    Digits time_head_digits_{0};
     TextBuffer spans_;
     TextBuffer marks_;
     TextBuffer snapshots_;

@@ -223,9 +223,11 @@ struct Frame {
     uint64_t context_version;  // of the thread, when the scope was opened
     Frame* next_free;
     uint64_t overhead_ns;
-    uint32_t attr_capacity;
+    uint16_t attr_capacity;
+    bool ends_early;  // with the scope around it, at the latest
+    uint8_t reserved;
     bool used_as_parent;
-    bool is_ghost;         // of a scope too deep to be kept: on no stack, never recorded
+    bool is_ghost;  // of a scope too deep to be kept, or one that has ended early: on no stack, not to be recorded
     bool parent_was_used;  // as a parent, before this frame
     bool is_request;
     char attrs[];

@@ -70,6 +70,7 @@ bool end_epoch(LoopIterator* self) {
     PyObject* function = Py_NewRef(recorder->epoch_end());
     PyObject* arguments = scope_and_time(recorder, self->open.frame->id);
     PyObject* result = arguments == nullptr ? nullptr : PyObject_CallObject(function, arguments);
+    bool called = arguments != nullptr;
     Py_XDECREF(arguments);
     Py_DECREF(function);
     Py_XDECREF(result);
@@ -77,7 +78,7 @@ bool end_epoch(LoopIterator* self) {
     recorder = self->open.recorder();
     if (recorder != nullptr) recorder->add_overhead(self->open.frame, now_ticks() - began);
     if (result != nullptr) return true;
-    if (!PyErr_ExceptionMatches(PyExc_Exception)) return false;
+    if (called) return false;
     PyErr_Clear();
     if (recorder != nullptr) recorder->count_internal_error("epoch end");
     return true;
@@ -132,8 +133,8 @@ void end_of_items(LoopIterator* self) {
 
 // From one item to the next, of which only the wait has begun. False at the end, or with an exception set.
 bool begin_item(LoopIterator* self) {
-    if (self->iterator == nullptr || !end_epoch(self)) return false;
-    if (self->iterator == nullptr) return false;  // closed by what was called
+    if (self->iterator == nullptr) return false;
+    if (self->unit->is_epoch && (!end_epoch(self) || self->iterator == nullptr)) return false;  // null: it was closed
     Recorder* recorder;
     if (!find_target(self->bound, recorder)) return false;
     bool is_due = recorder != nullptr || self->open.frame != nullptr;
@@ -238,6 +239,28 @@ PyObject* iterator_length_hint(PyObject* object, PyObject*) {
     return iterator == nullptr ? PyLong_FromLong(0) : length_hint_of(iterator);
 }
 
+// A copy goes on where this one is, as does what a pickle gives, with scopes of its own; so far as what is wrapped can
+// be copied.
+PyObject* iterator_reduce(PyObject* object, PyObject*) {
+    LoopIterator* self = as_iterator(object);
+    PyObject* copying = PyImport_ImportModule("copy");
+    PyObject* iterator = self->iterator == nullptr ? PyTuple_New(0) : Py_NewRef(self->iterator);
+    PyObject* rest = copying == nullptr ? nullptr : PyObject_CallMethod(copying, "copy", "O", iterator);
+    PyObject* loop = rest == nullptr ? nullptr : make_loop(self->bound, rest, self->unit->is_epoch);
+    PyObject* builtins = loop == nullptr ? nullptr : PyImport_ImportModule("builtins");
+    PyObject* iter = builtins == nullptr ? nullptr : PyObject_GetAttrString(builtins, "iter");
+    PyObject* reduced = iter == nullptr ? nullptr : Py_BuildValue("O(O)L", iter, loop, self->index);
+    for (PyObject* each : {iter, builtins, loop, rest, iterator, copying}) Py_XDECREF(each);
+    return reduced;
+}
+
+PyObject* iterator_set_state(PyObject* object, PyObject* index) {
+    long long number = PyLong_AsLongLong(index);
+    if (number == -1 && PyErr_Occurred()) return nullptr;
+    as_iterator(object)->index = number;
+    Py_RETURN_NONE;
+}
+
 // What it has not itself is the iterator's, such as a generator's `send`.
 PyObject* iterator_getattr(PyObject* object, PyObject* name) {
     PyObject* own = PyObject_GenericGetAttr(object, name);
@@ -253,6 +276,8 @@ PyMethodDef g_iterator_methods[] = {
     {"_got", iterator_got, METH_NOARGS, nullptr},
     {"_got_none", iterator_got_none, METH_O, nullptr},
     {"__length_hint__", iterator_length_hint, METH_NOARGS, nullptr},
+    {"__reduce__", iterator_reduce, METH_NOARGS, nullptr},
+    {"__setstate__", iterator_set_state, METH_O, nullptr},
     {nullptr, nullptr, 0, nullptr},
 };
 

@@ -13,7 +13,8 @@ struct Loop {
     const Unit* unit;
     RecorderObject* bound;  // owned, may be null
     PyObject* iterable;     // owned
-    PyObject* started;      // owned: the iterator of somebody who calls next() on the loop itself
+    PyObject* started;      // owned: the iterator of somebody who calls next() on the loop itself,
+    PyObject* awaited;      // or anext()
 };
 
 Loop* as_loop(PyObject* object) { return reinterpret_cast<Loop*>(object); }
@@ -28,8 +29,7 @@ PyObject* loop_iter(PyObject* object) {
     return self->started != nullptr ? Py_NewRef(self->started) : new_iterator(self, PyObject_GetIter(self->iterable));
 }
 
-PyObject* loop_aiter(PyObject* object) {
-    Loop* self = as_loop(object);
+PyObject* new_async_iterator(Loop* self) {
     PyObject* iterator = PyObject_GetAIter(self->iterable);
     PyObject* module = iterator == nullptr ? nullptr : PyImport_ImportModule("cirron._recorder.async_items");
     PyObject* steps = module == nullptr ? nullptr : new_iterator(self, Py_NewRef(iterator));
@@ -38,6 +38,21 @@ PyObject* loop_aiter(PyObject* object) {
     Py_XDECREF(module);
     Py_XDECREF(iterator);
     return items;
+}
+
+PyObject* loop_aiter(PyObject* object) {
+    Loop* self = as_loop(object);
+    return self->awaited != nullptr ? Py_NewRef(self->awaited) : new_async_iterator(self);
+}
+
+PyObject* loop_anext(PyObject* object) {
+    Loop* self = as_loop(object);
+    if (self->awaited == nullptr) {
+        PyObject* items = new_async_iterator(self);
+        if (items == nullptr) return nullptr;
+        Py_XSETREF(self->awaited, items);  // what has made it may have come here too
+    }
+    return Py_TYPE(self->awaited)->tp_as_async->am_anext(self->awaited);
 }
 
 PyObject* loop_next(PyObject* object) {
@@ -63,6 +78,12 @@ int loop_setattr(PyObject* object, PyObject* name, PyObject* value) {
 }
 
 PyObject* loop_item(PyObject* object, PyObject* key) { return PyObject_GetItem(as_loop(object)->iterable, key); }
+
+// With null for the value it is deleted.
+int loop_set_item(PyObject* object, PyObject* key, PyObject* value) {
+    PyObject* iterable = as_loop(object)->iterable;
+    return value == nullptr ? PyObject_DelItem(iterable, key) : PyObject_SetItem(iterable, key, value);
+}
 
 int loop_contains(PyObject* object, PyObject* value) { return PySequence_Contains(as_loop(object)->iterable, value); }
 
@@ -92,12 +113,14 @@ PyObject* loop_length_hint(PyObject* object, PyObject*) { return length_hint_of(
 int loop_traverse(PyObject* object, visitproc visit, void* arg) {
     Py_VISIT(as_loop(object)->iterable);
     Py_VISIT(as_loop(object)->started);
+    Py_VISIT(as_loop(object)->awaited);
     Py_VISIT(reinterpret_cast<PyObject*>(as_loop(object)->bound));
     return 0;
 }
 
 int loop_clear(PyObject* object) {
     Py_CLEAR(as_loop(object)->started);
+    Py_CLEAR(as_loop(object)->awaited);
     Py_CLEAR(as_loop(object)->iterable);
     return 0;
 }
@@ -134,12 +157,14 @@ PyMappingMethods g_loop_as_mapping = [] {
     PyMappingMethods methods{};
     methods.mp_length = loop_length;
     methods.mp_subscript = loop_item;
+    methods.mp_ass_subscript = loop_set_item;
     return methods;
 }();
 
 PyAsyncMethods g_loop_as_async = [] {
     PyAsyncMethods methods{};
     methods.am_aiter = loop_aiter;
+    methods.am_anext = loop_anext;
     return methods;
 }();
 
@@ -201,6 +226,7 @@ PyObject* make_loop(RecorderObject* bound, PyObject* iterable, bool is_epoch) {
     Py_XINCREF(reinterpret_cast<PyObject*>(bound));
     self->iterable = Py_NewRef(iterable);
     self->started = nullptr;
+    self->awaited = nullptr;
     PyObject_GC_Track(reinterpret_cast<PyObject*>(self));
     return reinterpret_cast<PyObject*>(self);
 }

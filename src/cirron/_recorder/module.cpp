@@ -78,7 +78,7 @@ int exec_module(PyObject* module) {
     if (init_scope_type(module) != 0 || init_loop_types(module) != 0) return -1;
     if (init_recorder_type(module) != 0 || init_recovered_type(module) != 0) return -1;
     if (init_passage_type(module) != 0 || init_recorded_type(module) != 0 || init_steps_type(module) != 0) return -1;
-    if (init_while_finite_type(module) != 0) return -1;
+    if (init_while_finite_type(module) != 0 || init_garbage_callback_type(module) != 0) return -1;
     if (init_interest() != 0 || init_inference_type(module) != 0 || init_request_run_type(module) != 0) return -1;
     return 0;
 }

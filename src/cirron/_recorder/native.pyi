@@ -4,7 +4,7 @@ Everything here is safe to call from any thread. `scope`, `mark`, `epochs` and `
 and cost tens of nanoseconds; the rest is for the session and the readers.
 """
 
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import Any, Generic, TypeAlias, TypedDict, TypeVar, final
 
@@ -34,8 +34,8 @@ class Scope:
         """Of a scope that is open: its id, and the time in ns; None of any other."""
     def _rename(self, name: str) -> None:
         """Of a scope that is open: it has this name instead."""
-    def _forget_index(self) -> None:
-        """Of a scope that is open: it has no index any more."""
+    def _number(self, index: int | None) -> None:
+        """Of a scope that is open: it has this index instead, or none."""
     def _summarize(self, name: str, value: bool | float | str) -> None:
         """Of a scope that is open: a mark that stands for the whole of it."""
 
@@ -46,9 +46,12 @@ class Loop(Generic[T]):
     def __iter__(self) -> Iterator[T]: ...
     def __next__(self) -> T: ...
     def __aiter__(self) -> AsyncIterator[T]: ...
+    def __anext__(self) -> Awaitable[T]: ...
     def __reversed__(self) -> Iterator[T]: ...
     def __len__(self) -> int: ...
     def __getitem__(self, key: Any) -> Any: ...
+    def __setitem__(self, key: Any, value: Any) -> None: ...
+    def __delitem__(self, key: Any) -> None: ...
     def __contains__(self, value: object) -> bool: ...
     def __getattr__(self, name: str) -> Any: ...
     def __setattr__(self, name: str, value: Any) -> None: ...
@@ -116,7 +119,8 @@ def scope_unless(
 ) -> Scope | None:
     """A scope, or None where `innermost(names)` is one of `unless`, and where nothing is recorded.
 
-    One with the name `epoch` opens beside other epochs, like those of `epochs`.
+    It ends with the scope around it at the latest, as if it had never been if nothing was recorded in it; what is done
+    with it after that has no effect. One with the name `epoch` opens beside other epochs, like those of `epochs`.
 
     Raises:
         TypeError: `unless` or `names` is no tuple of str.
@@ -264,7 +268,7 @@ class Recorder:
         """Have a function called each time an epoch of `epochs` is about to close without an exception.
 
         It is called with what `here` would say in the epoch, in the thread of the loop, and the time it takes counts
-        as the epoch's overhead. An `Exception` of it is dropped and counted. The end of the session forgets it.
+        as the epoch's overhead. What it raises is passed on. The end of the session forgets it.
         """
     def add_overhead(self, ns: int) -> None:
         """Time that was spent on recording in the innermost scope of the calling thread or task."""
@@ -359,7 +363,9 @@ class Passage:
 class Recorded:
     """Calls a function in a scope, but where the function `scope_unless` would give none.
 
-    It has no frame: the traceback of an exception that comes through shows nothing of it.
+    It has no frame: the traceback of an exception that comes through shows nothing of it. Pickled, it is None: a
+    function that holds one may be taken elsewhere, where nobody records. With the `__qualname__` of a function whose
+    place it takes, it is that one.
 
     Args:
         function: gets the arguments of the call. A class stands for the `__call__` that comes after its own in the
@@ -412,34 +418,58 @@ class WhileFinite:
     ) -> None: ...
     def __call__(self, *args: Any, **keywords: Any) -> Any: ...
 
+@final
+class GarbageCallback:
+    """One of `gc.callbacks` that marks, as `gc_pause_ms` in the innermost open scope, each collection that lasts.
+
+    It runs no Python code, so that no signal is handled in it, where what the handler raises would be dropped.
+
+    Args:
+        recorder: where to record; None for the default recorder.
+        least_ns: of a collection that gets a mark.
+    """
+
+    def __init__(self, recorder: Recorder | None, least_ns: int) -> None: ...
+    def __call__(self, phase: str, info: dict[str, Any], /) -> None: ...
+
 class Steps:
     """A loop over batches, step by step: each ends when the next begins, and that begins with the wait for its batch.
 
     Args:
-        open_step: makes the scope of a step, or gives None; it is called with the step's number.
-        open_first_load: makes the scope in which the first batch is waited for, or gives None.
-        open_load: the same for the batches after it.
+        find_recorder: gives the recorder, or None where nothing records; None for the default recorder.
+        step: the name of a step's scope.
+        no_step_in: where the innermost scope that has one of `names` has one of these, there is none.
+        load: the name of the scope in which a batch is waited for; that for the first has the attribute `first`.
+        no_load_in: the same as `no_step_in`, for that scope.
+        names: see there.
 
     Attributes:
-        step: the scope of the step at hand, if any.
-        load: the scope in which a batch is waited for, if any; it stays open where that has failed.
-        count: how many steps have begun.
-        last: how many there will be, 0 where nobody knows.
-        is_ready: whether the next batch has a step; else `get_ready` is asked before each.
+        step: the scope of all steps, entered again for each.
+        load: the scope in which batches are waited for; it stays open where that has failed.
+        count: how many batches have been asked for.
+        attend_at: when so many have been asked for, `attend` is called.
+        is_ready: whether the next batch has a step without question; else `get_ready` is asked before each.
     """
 
-    step: Scope | None
-    load: Scope | None
-    last: int
+    attend_at: int
     is_ready: bool
+    @property
+    def step(self) -> Scope: ...
+    @property
+    def load(self) -> Scope: ...
     @property
     def count(self) -> int: ...
     def __init__(
         self,
-        open_step: Callable[[int], Scope | None],
-        open_first_load: Callable[[], Scope | None],
-        open_load: Callable[[], Scope | None],
+        find_recorder: Callable[[], Recorder | None] | None,
+        step: str,
+        no_step_in: tuple[str, ...],
+        load: str,
+        no_load_in: tuple[str, ...],
+        names: tuple[str, ...],
     ) -> None: ...
+    def next(self, index: int) -> None:
+        """End the step before, and begin the one with this index; its batch is waited for elsewhere."""
     def fetch(self, function: Callable[[Any], T], argument: Any) -> T:
         """End the step before, begin the next, and call the function in the wait for its batch.
 
@@ -449,8 +479,8 @@ class Steps:
         """For a subclass that has something to do before the first step, or no steps any more."""
     def has_none(self, error: BaseException) -> None:
         """For a subclass to end what is open when an exception, such as the end of the data, comes for a batch."""
-    def begin_last(self) -> None:
-        """For a subclass that wants to know when the last step begins, in the wait for its batch."""
+    def attend(self) -> None:
+        """For a subclass that has something to do when that step begins, in the wait for its batch."""
     def end(self, error: type[BaseException] | None) -> None:
         """For a subclass to say what its end means; it is also called when it dies, with the exception on its way."""
 

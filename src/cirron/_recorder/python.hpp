@@ -45,6 +45,10 @@ inline bool find_target(RecorderObject* bound, Recorder*& recorder) {
     return true;
 }
 
+// The same for a callable that gives the recorder, or null for the default one. `held` becomes a reference that keeps
+// the recorder alive, or stays null.
+bool find_target_by(PyObject* find, Recorder*& recorder, PyObject*& held);
+
 // An open frame, and the recorder that it belongs to while that lives.
 struct OpenFrame {
     Frame* frame = nullptr;
@@ -52,6 +56,8 @@ struct OpenFrame {
     PyObject* reading = nullptr;   // owned; what the recorder's meter has begun, see meter.cpp
     PyObject* followed = nullptr;  // owned; what the follower has begun, see meter.cpp
 
+    // Whether somebody is to be told of its end.
+    bool is_watched() const { return reading != nullptr || followed != nullptr; }
     // Null when there is nothing to close (any more). Needs the GIL.
     Recorder* recorder() const { return frame == nullptr ? nullptr : find_recorder(owner); }
 };
@@ -81,7 +87,7 @@ bool read_path(PyObject* object, std::string& path);
 
 // Runs `operation` and counts what it throws: nothing of ours may reach the user's program. False when it threw.
 template <typename Operation>
-bool guarded(Recorder* recorder, const char* place, Operation operation) {
+[[gnu::always_inline]] inline bool guarded(Recorder* recorder, const char* place, Operation operation) {
     try {
         operation();
         return true;
@@ -110,9 +116,13 @@ extern PyObject* g_follower;
 bool begin_following(OpenFrame& open, PyObject* name);
 bool end_following(OpenFrame& open, bool is_cancelled);
 PyObject* set_follower(PyObject* module, PyObject* follower);
+bool call_at_begin(Recorder* recorder, OpenFrame& open, PyObject* name);  // begin_calls(), where there is one
 // Tells the meter and the follower, where there are any, of a frame of this name that was just opened. False with an
 // exception set when it has to be passed on.
-bool begin_calls(Recorder* recorder, OpenFrame& open, PyObject* name);
+inline bool begin_calls(Recorder* recorder, OpenFrame& open, PyObject* name) {
+    bool is_any = recorder->meter() != nullptr || g_follower != nullptr;
+    return !is_any || call_at_begin(recorder, open, name);
+}
 // Closes a frame; `error` is the type of the exception that leaves the scope, or None. False as above; the scope is
 // closed all the same.
 bool close_frame(OpenFrame open, PyObject* error);
@@ -130,9 +140,16 @@ int init_passage_type(PyObject* module);
 int init_recorded_type(PyObject* module);
 int init_steps_type(PyObject* module);
 int init_while_finite_type(PyObject* module);
+int init_garbage_callback_type(PyObject* module);
 
 PyObject* make_scope(RecorderObject* bound, PyObject* const* args, Py_ssize_t count, PyObject* keywords);
-void make_epoch(PyObject* scope);  // beside other epochs, like those of a loop
+// With the scope around it, at the latest; an epoch opens beside others, like those of a loop.
+void make_ending_early(PyObject* scope, bool is_epoch);
+void number_scope(PyObject* scope, int64_t index);
+// For a scope that is made once and entered again and again, in whatever records then. False with an exception set when
+// it has to be passed on.
+bool enter_scope(PyObject* scope, Recorder* recorder);
+bool leave_scope(PyObject* scope);
 PyObject* make_mark(RecorderObject* bound, PyObject* const* args, Py_ssize_t count, PyObject* keywords);
 PyObject* make_memory(RecorderObject* bound, PyObject* record);
 PyObject* make_loop(RecorderObject* bound, PyObject* iterable, bool is_epoch);

@@ -21,6 +21,7 @@ struct RecordedObject {
     PyObject* special;
     PyObject* before;
     PyObject* dict;  // for functools.update_wrapper
+    PyObject* weak;
 };
 
 RecordedObject* as_recorded(PyObject* object) { return reinterpret_cast<RecordedObject*>(object); }
@@ -83,20 +84,11 @@ bool is_in_task(RecordedObject* self, bool& answer) {
     return PyErr_Occurred() == nullptr;
 }
 
-// What records now, null for nothing. `held` becomes a reference that keeps it alive, or null.
-bool find_now(RecordedObject* self, Recorder*& recorder, PyObject*& held) {
-    if (self->find == nullptr) return find_target(nullptr, recorder);
-    held = PyObject_CallNoArgs(self->find);
-    if (held == nullptr) return false;
-    if (RecorderObject* object = as_recorder(held)) recorder = target(object);
-    return true;
-}
-
 // What records the call: null where it has no scope.
 bool find_for_call(RecordedObject* self, Recorder*& recorder, PyObject*& held) {
     bool is_one = false;
     if (self->task != nullptr && !is_in_task(self, is_one)) return false;
-    if (!is_one && !find_now(self, recorder, held)) return false;
+    if (!is_one && !find_target_by(self->find, recorder, held)) return false;
     if (recorder == nullptr) return true;
     if (!is_within(recorder, self->unless, self->names, is_one)) return false;
     if (is_one) recorder = nullptr;
@@ -176,6 +168,16 @@ PyObject* recorded_call(PyObject* object, PyObject* const* args, size_t flags, P
     return result;
 }
 
+// What stands in for a function of a module is pickled by where it is found, as that. Whoever pickles a class of the
+// program's by value, as cloudpickle does, takes our functions in it along: they find None in place of this then, for
+// nobody records there.
+PyObject* recorded_reduce(PyObject* object, PyObject*) {
+    PyObject* dict = as_recorded(object)->dict;
+    PyObject* name = dict == nullptr ? nullptr : PyDict_GetItemString(dict, "__qualname__");
+    if (name != nullptr) return Py_NewRef(name);
+    return Py_BuildValue("O()", reinterpret_cast<PyObject*>(Py_TYPE(Py_None)));
+}
+
 // ---- the type -----------------------------------------------------------------------------------------------------
 
 PyObject* recorded_new(PyTypeObject* type, PyObject* args, PyObject* keywords) {
@@ -226,6 +228,7 @@ int recorded_clear(PyObject* object) {
 void recorded_dealloc(PyObject* object) {
     RecordedObject* self = as_recorded(object);
     PyObject_GC_UnTrack(object);
+    if (self->weak != nullptr) PyObject_ClearWeakRefs(object);
     recorded_clear(object);
     Py_XDECREF(self->function);
     Py_XDECREF(self->after);
@@ -251,6 +254,11 @@ int set_before(PyObject* object, PyObject* before, void*) {
     return 0;
 }
 
+PyMethodDef g_recorded_methods[] = {
+    {"__reduce__", recorded_reduce, METH_NOARGS, nullptr},
+    {nullptr, nullptr, 0, nullptr},
+};
+
 PyGetSetDef g_recorded_properties[] = {
     {"before", get_before, set_before, nullptr, nullptr},
     {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, nullptr, nullptr},
@@ -269,6 +277,8 @@ PyTypeObject g_recorded_type = [] {
     type.tp_doc = "A function in a scope of its own.";
     type.tp_traverse = recorded_traverse;
     type.tp_clear = recorded_clear;
+    type.tp_weaklistoffset = offsetof(RecordedObject, weak);
+    type.tp_methods = g_recorded_methods;
     type.tp_getset = g_recorded_properties;
     type.tp_new = recorded_new;
     return type;

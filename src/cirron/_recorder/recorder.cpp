@@ -39,6 +39,10 @@ constexpr uint32_t kBatchName = kStepName + 1;
 constexpr uint32_t kDataLoadName = kEpochName + 1 + std::size(kMeasured);
 constexpr uint32_t kPauseName = kDataLoadName + 1;
 
+constexpr uint64_t kCpuMsOfShort = 5;
+
+uint64_t name_bit(uint32_t name) { return uint64_t{1} << (name % 64); }
+
 // One a slot: a context holds a stack for each recorder. Never freed.
 PyObject* g_stack_variables[kMaxRecorders];
 PyObject* g_error_key = nullptr;
@@ -94,7 +98,7 @@ Scalar error_name(PyObject* type) {
 void link_frames(FramesBlock* block, Frame*& list) {
     for (uint32_t i = block->count; i-- > 0;) {
         Frame* frame = block->at(i);
-        frame->attr_capacity = block->stride - sizeof(Frame);
+        frame->attr_capacity = static_cast<uint16_t>(block->stride - sizeof(Frame));
         frame->next_free = list;
         list = frame;
     }
@@ -361,6 +365,7 @@ Frame* Recorder::open(const Opening& opening, uint64_t ticks) {
     if (opening.attrs.size != 0) std::memcpy(frame->attrs, opening.attrs.data, opening.attrs.size);
     frame->flags = opening.has_index ? kHasIndex : 0;
     frame->is_epoch = opening.is_epoch;
+    frame->ends_early = opening.ends_early;
     start_cpu_clock(thread, frame);
     frame->stack = stack;
     frame->context_version = thread->context_version;
@@ -368,27 +373,65 @@ Frame* Recorder::open(const Opening& opening, uint64_t ticks) {
     frame->used_as_parent = false;
     frame->is_ghost = false;
     frame->parent_was_used = stack->depth > 0 && std::exchange(stack->frames[stack->depth - 1]->used_as_parent, true);
+    if (opening.is_epoch && stack->depth > 0 && frame->parent != stack->top_id())  // beside what is innermost
+        stack->frames[stack->depth - 1]->used_as_parent = frame->parent_was_used;
     stack->push(frame);
     frame->closed_at.store(kFrameOpen, std::memory_order_release);
     return frame;
 }
 
-void Recorder::leave_stack(Frame* frame) {
+// Gives back where the records of the scope go for now, or null.
+inline Undecided* Recorder::leave_stack(Frame* frame, uint64_t ticks, PyObject* error) {
     Stack* stack = frame->stack;
-    if (stack == nullptr) return;
+    if (stack == nullptr) return nullptr;
+    if (stack->frames[stack->depth - 1] != frame) [[unlikely]]
+        end_early_ones_in(frame, ticks, error);
+    Undecided* undecided = stack->undecided_of(frame->id);
     stack->remove(frame);
     if (stack->depth > 0) stack->frames[stack->depth - 1]->overhead_ns += frame->overhead_ns;
+    return undecided;
 }
 
-void Recorder::close(Frame* frame, uint64_t ticks, PyObject* error, const Measures& measures) {
-    ThreadState* thread = here();
-    if (frame->is_ghost) return give_back_frame(thread, frame);
-    Undecided* undecided = frame->stack == nullptr ? nullptr : frame->stack->undecided_of(frame->id);
-    leave_stack(frame);
+// What hooks have opened for a loop whose end nobody tells them: else all that follows would lie in it.
+[[gnu::noinline]] void Recorder::end_early_ones_in(Frame* frame, uint64_t ticks, PyObject* error) {
+    Stack* stack = frame->stack;
+    for (uint32_t i = stack->depth; i-- > 0 && stack->frames[i] != frame;) {
+        Frame* inner = stack->frames[i];
+        if (!inner->ends_early) continue;
+        if (inner->used_as_parent) {
+            write_closed(here(), inner, ticks, error, {});
+        } else {  // nobody has asked for a batch: it is as if it had never been
+            stack->remove(inner);
+            inner->closed_at.store(kFrameFree, std::memory_order_relaxed);
+        }
+        inner->is_ghost = true;  // until whoever has opened it leaves it
+        inner->stack = nullptr;
+    }
+}
+
+[[gnu::always_inline]] inline void Recorder::write_closed(ThreadState* thread, Frame* frame, uint64_t ticks,
+                                                          PyObject* error, const Measures& measures) {
+    Undecided* undecided = leave_stack(frame, ticks, error);
     if (error == nullptr) [[likely]] {
         write_span(thread, frame, ticks, {frame->attrs, frame->attr_bytes}, measures, undecided);
     } else {
         write_failed_span(thread, frame, ticks, error, measures, undecided);
+    }
+}
+
+void Recorder::close(Frame* frame, uint64_t ticks, PyObject* error) { end_scope(frame, ticks, error, {}); }
+
+void Recorder::close_measured(Frame* frame, uint64_t ticks, PyObject* error, const Measures& measures) {
+    end_scope(frame, ticks, error, measures);
+}
+
+[[gnu::always_inline]] inline void Recorder::end_scope(Frame* frame, uint64_t ticks, PyObject* error,
+                                                       const Measures& measures) {
+    ThreadState* thread = here();
+    if (!frame->is_ghost) [[likely]] {
+        write_closed(thread, frame, ticks, error, measures);
+    } else if (measures.gpu_time != 0) {
+        deferred_.forget(measures.gpu_time);
     }
     give_back_frame(thread, frame);
 }
@@ -396,7 +439,7 @@ void Recorder::close(Frame* frame, uint64_t ticks, PyObject* error, const Measur
 void Recorder::close_with(Frame* frame, uint64_t ticks, AttrBytes attrs, Undecided* undecided) {
     ThreadState* thread = here();
     if (!frame->is_ghost) {
-        leave_stack(frame);
+        leave_stack(frame, ticks, nullptr);
         write_span(thread, frame, ticks, attrs, {}, undecided);
     }
     give_back_frame(thread, frame);
@@ -410,11 +453,8 @@ void Recorder::close_with(Frame* frame, uint64_t ticks, AttrBytes attrs, Undecid
     write_span(thread, frame, ticks, attrs.bytes(), measures, undecided);
 }
 
-// Null when the record is not to be kept at all. It is in the ring, and to be committed there, unless the verdict on
-// `undecided` is still open.
-char* Recorder::room_for(ThreadState* thread, uint32_t cells, Undecided* undecided) {
-    if (undecided == nullptr || undecided->verdict() == Undecided::Verdict::kKept) [[likely]]
-        return thread->ring.reserve(cells);
+char* Recorder::room_aside(ThreadState* thread, uint32_t cells, Undecided* undecided) {
+    if (undecided->verdict() == Undecided::Verdict::kKept) return thread->ring.reserve(cells);
     if (undecided->verdict() == Undecided::Verdict::kLeftOut) return nullptr;
     if (char* aside = undecided->reserve(cells)) return aside;
     undecided->keep(this, "size");
@@ -427,8 +467,10 @@ void Recorder::append(const char* record, uint32_t cells) {
     ring.commit(cells);
 }
 
-void Recorder::write_span(ThreadState* thread, Frame* frame, uint64_t ticks, AttrBytes attrs, const Measures& measures,
-                          Undecided* undecided) {
+// Inline, so that where nothing was measured nothing asks for it.
+[[gnu::always_inline]] inline void Recorder::write_span(ThreadState* thread, Frame* frame, uint64_t ticks,
+                                                        AttrBytes attrs, const Measures& measures,
+                                                        Undecided* undecided) {
     uint32_t key_bytes = measures.gpu_time == 0 ? 0 : sizeof(GpuTimeKey);
     uint32_t cells = cells_for(sizeof(SpanRecord) + key_bytes + attrs.size);
     char* at = room_for(thread, cells, undecided);
@@ -437,26 +479,25 @@ void Recorder::write_span(ThreadState* thread, Frame* frame, uint64_t ticks, Att
         return frame->closed_at.store(kFrameFree, std::memory_order_relaxed);
     }
     auto* record = reinterpret_cast<SpanRecord*>(at);
-    uint8_t flags = frame->flags;
-    std::optional<uint64_t> cpu_ns;
-    if (ticks - frame->start_ticks >= g_ticks_per_ms) [[unlikely]]
-        cpu_ns = cpu_since_start(thread, frame, ticks);
-    if (cpu_ns) flags |= kHasCpu;
-    std::optional<uint64_t> memory_peak_bytes;
-    if (is_measured(frame->name)) memory_peak_bytes = memory_peak(ticks, measures);
-    if (memory_peak_bytes) flags |= kHasMemory;
-    if (key_bytes != 0) flags |= kHasGpu;
+    uint8_t flags = key_bytes == 0 ? frame->flags : frame->flags | kHasGpu;
     record->header = {RecordKind::kSpan, flags, static_cast<uint16_t>(cells), frame->name};
     record->id = frame->id;
     record->parent = frame->parent;
     record->start_ticks = frame->start_ticks;
     record->end_ticks = ticks;
     record->index = frame->index;
-    record->cpu_ns = cpu_ns.value_or(0);
+    record->cpu_ns = 0;
     record->thread_id = frame->thread_id;
     record->overhead_ns = frame->overhead_ns;
     record->attr_bytes = attrs.size & UINT16_MAX;  // all of it: kMaxAttrBytes is less
-    record->memory_peak_bytes = std::min(memory_peak_bytes.value_or(0), kMaxMemoryBytes) & kMaxMemoryBytes;
+    record->memory_peak_bytes = 0;
+    if (ticks - frame->start_ticks >= g_ticks_per_ms) [[unlikely]] {
+        thread->short_names &= ~name_bit(frame->name);
+        add_cpu_time(thread, frame, record);
+    } else {
+        thread->short_names |= name_bit(frame->name);
+    }
+    if (is_measured(frame->name)) add_memory_peak(record, measures);
     at += sizeof *record;
     if (key_bytes != 0) std::memcpy(at, &measures.gpu_time, key_bytes);
     if (attrs.size != 0) std::memcpy(at + key_bytes, attrs.data, attrs.size);
@@ -604,27 +645,34 @@ void Recorder::set_meter(PyObject* meter) {
 bool Recorder::is_measured(uint32_t name) { return name - kEpochName - 1 < std::size(kMeasured); }
 
 // Where a device does the work, its memory is what counts, and that of the process says nothing.
-std::optional<uint64_t> Recorder::memory_peak(uint64_t ticks, const Measures& measures) {
-    if (meter_ != nullptr || measures.memory_peak_bytes) return measures.memory_peak_bytes;
-    return resident_peak_.bytes(ticks);
+inline void Recorder::add_memory_peak(SpanRecord* record, const Measures& measures) {
+    bool is_on_device = meter_ != nullptr || measures.memory_peak_bytes;
+    std::optional<uint64_t> peak =
+        is_on_device ? measures.memory_peak_bytes : resident_peak_.bytes(record->start_ticks, record->end_ticks);
+    if (!peak) return;
+    record->header.flags |= kHasMemory;
+    record->memory_peak_bytes = std::min(*peak, kMaxMemoryBytes) & kMaxMemoryBytes;
 }
 
 // A system call: 200 ns in a row, but some microseconds in a program whose own work keeps the caches busy. So a reading
-// serves all scopes that open within a millisecond.
-void Recorder::start_cpu_clock(ThreadState* thread, Frame* frame) {
-    if (frame->start_ticks - thread->cpu_read_at > g_ticks_per_ms) [[unlikely]]
+// serves all scopes that open within a millisecond, and for longer those that will hardly need any.
+inline void Recorder::start_cpu_clock(ThreadState* thread, Frame* frame) {
+    uint64_t age = frame->start_ticks - thread->cpu_read_at;
+    bool is_short = (thread->short_names & name_bit(frame->name)) != 0;
+    if (age > (is_short ? kCpuMsOfShort : 1) * g_ticks_per_ms) [[unlikely]]
         read_cpu_clock(thread, frame->start_ticks);
     frame->cpu_start_ns = thread->cpu_ns;
     frame->cpu_start_ticks = thread->cpu_read_at;
 }
 
 // Of a scope that had its thread to itself, and that is ten times as long as the reading at its start was old.
-std::optional<uint64_t> Recorder::cpu_since_start(ThreadState* thread, const Frame* frame, uint64_t ticks) {
+void Recorder::add_cpu_time(ThreadState* thread, const Frame* frame, SpanRecord* record) {
     uint64_t age = frame->start_ticks - frame->cpu_start_ticks;
     bool is_alone = frame->thread_id == thread->thread_id && frame->context_version == PyThreadState_Get()->context_ver;
-    if (!is_alone || ticks - frame->start_ticks < 10 * age) return std::nullopt;
-    read_cpu_clock(thread, ticks);
-    return thread->cpu_ns - frame->cpu_start_ns;
+    if (!is_alone || record->end_ticks - frame->start_ticks < 10 * age) return;
+    read_cpu_clock(thread, record->end_ticks);
+    record->header.flags |= kHasCpu;
+    record->cpu_ns = thread->cpu_ns - frame->cpu_start_ns;
 }
 
 void Recorder::read_cpu_clock(ThreadState* thread, uint64_t ticks) {

@@ -44,6 +44,7 @@ struct ThreadState {
     // The thread's CPU clock as it was read last, and when.
     uint64_t cpu_ns = 0;
     uint64_t cpu_read_at = 0;
+    uint64_t short_names = 0;  // a bit for names whose last scope was too short for it; some share one
     bool warned_too_deep = false;
     RecordCounts dropped_before;  // by earlier threads that wrote to this ring
 };
@@ -66,6 +67,7 @@ struct Opening {
     bool has_index = false;
     bool is_epoch = false;
     bool is_request = false;
+    bool ends_early = false;
     AttrBytes attrs{nullptr, 0};
 };
 
@@ -97,7 +99,8 @@ class Recorder {
     // Null when memory is out.
     Frame* open(const Opening& opening, uint64_t ticks);
     // `error` is the type of the exception that leaves the scope, or null.
-    void close(Frame* frame, uint64_t ticks, PyObject* error = nullptr, const Measures& measures = {});
+    void close(Frame* frame, uint64_t ticks, PyObject* error);
+    void close_measured(Frame* frame, uint64_t ticks, PyObject* error, const Measures& measures);
     // Closes the scope of a loop's item and opens the same one for the next, at the same place. False when it is not
     // the innermost here: nothing has happened then.
     bool close_and_reopen(Frame* frame, uint64_t ticks, int64_t index);
@@ -237,18 +240,26 @@ class Recorder {
     Frame* open_ghost(ThreadState* state, Stack* stack);
     void count_too_deep(ThreadState* state);
     void start_cpu_clock(ThreadState* state, Frame* frame);
-    std::optional<uint64_t> cpu_since_start(ThreadState* state, const Frame* frame, uint64_t ticks);
     void read_cpu_clock(ThreadState* state, uint64_t ticks);
     void write_mark(ThreadState* state, const MarkPlace& place, uint32_t name, const Scalar& value, bool is_summary,
                     AttrBytes attrs);
     void mark_pause(ThreadState* state, const Scalar& value, AttrBytes attrs);
-    char* room_for(ThreadState* state, uint32_t cells, Undecided* undecided);
-    void leave_stack(Frame* frame);
+    // Null when the record is not to be kept at all. It is in the ring, and to be committed there, unless the verdict
+    // on `undecided` is still open.
+    char* room_for(ThreadState* state, uint32_t cells, Undecided* undecided) {
+        return undecided == nullptr ? state->ring.reserve(cells) : room_aside(state, cells, undecided);
+    }
+    char* room_aside(ThreadState* state, uint32_t cells, Undecided* undecided);
+    Undecided* leave_stack(Frame* frame, uint64_t ticks, PyObject* error);
+    void end_early_ones_in(Frame* frame, uint64_t ticks, PyObject* error);
+    void end_scope(Frame* frame, uint64_t ticks, PyObject* error, const Measures& measures);
     void write_span(ThreadState* state, Frame* frame, uint64_t ticks, AttrBytes attrs, const Measures& measures,
                     Undecided* undecided);
+    void write_closed(ThreadState* thread, Frame* frame, uint64_t ticks, PyObject* error, const Measures& measures);
     void write_failed_span(ThreadState* state, Frame* frame, uint64_t ticks, PyObject* error, const Measures& measures,
                            Undecided* undecided);
-    std::optional<uint64_t> memory_peak(uint64_t ticks, const Measures& measures);
+    void add_cpu_time(ThreadState* state, const Frame* frame, SpanRecord* record);
+    void add_memory_peak(SpanRecord* record, const Measures& measures);
     void populate_rings();
     void note_ending(const std::string& ended);
     void seal_the_end(std::optional<double> timeout_s);

@@ -539,12 +539,21 @@ PyObject* make_scope_unless(RecorderObject* bound, PyObject* const* args, Py_ssi
     PyObject* scope = make_scope(bound, given, count == 4 ? 2 : 1, nullptr);
     if (scope == nullptr) return nullptr;
     bool is_epoch = PyUnicode_Check(args[0]) && recorder->names().number_of(args[0]) == kEpochName;
-    if (is_epoch) make_epoch(scope);
+    make_ending_early(scope, is_epoch);
     return scope;
 }
 
 RecorderObject* as_recorder(PyObject* object) {
     return Py_IS_TYPE(object, &g_recorder_type) ? as_object(object) : nullptr;
+}
+
+bool find_target_by(PyObject* find, Recorder*& recorder, PyObject*& held) {
+    if (find == nullptr) return find_target(nullptr, recorder);
+    held = PyObject_CallNoArgs(find);
+    if (held == nullptr) return false;
+    RecorderObject* object = as_recorder(held);
+    recorder = object == nullptr ? nullptr : target(object);
+    return true;
 }
 
 PyObject* default_recorder_object() { return g_default_object; }

@@ -2,8 +2,6 @@
 
 #include <sys/resource.h>
 
-#include "clock.hpp"
-
 namespace cirron {
 
 namespace {
@@ -14,20 +12,25 @@ constexpr uint64_t kUnitBytes = 1;
 constexpr uint64_t kUnitBytes = 1024;
 #endif
 
+// On Linux the peak that is told of a thread is its process's too; for the rest of what is told of a process the kernel
+// goes through all threads.
+#ifdef RUSAGE_THREAD
+constexpr int kOf = RUSAGE_THREAD;
+#else
+constexpr int kOf = RUSAGE_SELF;
+#endif
+
 std::optional<uint64_t> ask() {
     rusage usage;
-    if (getrusage(RUSAGE_SELF, &usage) != 0 || usage.ru_maxrss <= 0) return std::nullopt;
+    if (getrusage(kOf, &usage) != 0 || usage.ru_maxrss <= 0) return std::nullopt;
     return static_cast<uint64_t>(usage.ru_maxrss) * kUnitBytes;
 }
 
 }  // namespace
 
-std::optional<uint64_t> ResidentPeak::bytes(uint64_t ticks) {
-    if (ticks - read_at_ > kEveryMs * g_ticks_per_ms) {
-        bytes_ = ask();
-        read_at_ = ticks;
-    }
-    return bytes_;
+void ResidentPeak::read(uint64_t ticks) {
+    bytes_ = ask();
+    read_at_ = ticks;
 }
 
 }  // namespace cirron

@@ -24,6 +24,7 @@ struct Scope {
     int64_t index;
     bool has_index;
     bool is_epoch;
+    bool ends_early;
     bool needs_values;                // true when `values` was allocated
     OpenFrame open;                   // the innermost
     std::vector<OpenFrame>* earlier;  // owned; those still open when the scope was entered again, or null
@@ -45,8 +46,7 @@ Scope* as_scope(PyObject* object) { return reinterpret_cast<Scope*>(object); }
 
 // ---- entering and leaving -----------------------------------------------------------------------------------------
 
-void open_frame(Scope* self, Recorder* recorder, const Opening& opening) {
-    Frame* frame = recorder->open(opening, now_ticks());
+void keep(Scope* self, Recorder* recorder, Frame* frame) {
     if (frame == nullptr) return;
     if (self->open.frame != nullptr) [[unlikely]] {
         if (self->earlier == nullptr) self->earlier = new std::vector<OpenFrame>;
@@ -68,7 +68,7 @@ bool follow(Recorder* recorder, OpenFrame& open, PyObject* name) {
 }
 
 // A function of its own for the room that the attributes take on the stack.
-[[gnu::noinline]] void open_with_attrs(Scope* self, Recorder* recorder, Opening& opening) {
+[[gnu::noinline]] Frame* open_with_attrs(Scope* self, Recorder* recorder, Opening& opening) {
     AttrWriter attrs(recorder->names());
     if (opening.name == 0) attrs.add_key_text(self->name);
     for (Py_ssize_t i = 0; self->keys != nullptr && i < PyTuple_GET_SIZE(self->keys); ++i) {
@@ -76,28 +76,30 @@ bool follow(Recorder* recorder, OpenFrame& open, PyObject* name) {
     }
     if (attrs.dropped() > 0) recorder->count_internal_error("attribute dropped");
     opening.attrs = attrs.bytes();
-    open_frame(self, recorder, opening);
+    return recorder->open(opening, now_ticks());
+}
+
+// False with an exception set when it has to be passed on.
+bool enter_in(Scope* self, Recorder* recorder) {
+    bool opened = guarded(recorder, "scope enter", [&] {
+        Opening opening;
+        opening.name = recorder->names().number_of(self->name);
+        opening.index = self->index;
+        opening.has_index = self->has_index;
+        opening.is_epoch = self->is_epoch;
+        opening.ends_early = self->ends_early;
+        bool is_plain = self->keys == nullptr && opening.name != 0;
+        keep(self, recorder,
+             is_plain ? recorder->open(opening, now_ticks()) : open_with_attrs(self, recorder, opening));
+    });
+    if (!opened) recorder->count_lost_span();
+    return begin_calls(recorder, self->open, self->name);
 }
 
 PyObject* enter(Scope* self) {
     Recorder* recorder;
     if (!find_target(self->bound, recorder)) return nullptr;
-    if (recorder != nullptr) {
-        bool opened = guarded(recorder, "scope enter", [&] {
-            Opening opening;
-            opening.name = recorder->names().number_of(self->name);
-            opening.index = self->index;
-            opening.has_index = self->has_index;
-            opening.is_epoch = self->is_epoch;
-            if (self->keys == nullptr && opening.name != 0) [[likely]] {
-                open_frame(self, recorder, opening);
-            } else {
-                open_with_attrs(self, recorder, opening);
-            }
-        });
-        if (!opened) recorder->count_lost_span();
-        if (!begin_calls(recorder, self->open, self->name)) return nullptr;
-    }
+    if (recorder != nullptr && !enter_in(self, recorder)) return nullptr;
     return Py_NewRef(reinterpret_cast<PyObject*>(self));
 }
 
@@ -108,18 +110,15 @@ bool is_opened_here(const OpenFrame& open) {
 }
 
 // Of a scope entered several times, the frame to close: the latest of the thread or task that leaves, else the latest.
-OpenFrame take_frame_to_close(Scope* self) {
-    if (self->earlier != nullptr && !self->earlier->empty()) [[unlikely]] {
-        self->earlier->push_back(self->open);
-        auto found = std::find_if(self->earlier->rbegin(), self->earlier->rend(), is_opened_here);
-        if (found == self->earlier->rend()) found = self->earlier->rbegin();
-        OpenFrame taken = *found;
-        self->earlier->erase(std::next(found).base());
-        self->open = self->earlier->back();
-        self->earlier->pop_back();
-        return taken;
-    }
-    return std::exchange(self->open, {});
+OpenFrame take_one_of_several(Scope* self) {
+    self->earlier->push_back(self->open);
+    auto found = std::find_if(self->earlier->rbegin(), self->earlier->rend(), is_opened_here);
+    if (found == self->earlier->rend()) found = self->earlier->rbegin();
+    OpenFrame taken = *found;
+    self->earlier->erase(std::next(found).base());
+    self->open = self->earlier->back();
+    self->earlier->pop_back();
+    return taken;
 }
 
 // False with an exception set when it has to be passed on.
@@ -130,7 +129,27 @@ bool end_calls(OpenFrame& open, Measures& measures, bool is_cancelled = false) {
     return false;
 }
 
-bool leave(Scope* self, PyObject* error) { return close_frame(take_frame_to_close(self), error); }
+// The type of the exception that leaves a scope, or null. A generator that is closed early has not failed.
+PyObject* failure(PyObject* error) {
+    bool failed = error != Py_None && error != PyExc_GeneratorExit && PyType_Check(error);
+    return failed ? error : nullptr;
+}
+
+// Where somebody is to be told of the end, or the scope was entered several times. Apart from leave(), which would pay
+// for the registers that this needs.
+[[gnu::noinline]] bool leave_in_full(Scope* self, PyObject* error) {
+    bool is_one = self->earlier == nullptr || self->earlier->empty();
+    return close_frame(is_one ? std::exchange(self->open, {}) : take_one_of_several(self), error);
+}
+
+bool leave(Scope* self, PyObject* error) {
+    if (self->earlier != nullptr || self->open.is_watched()) [[unlikely]]
+        return leave_in_full(self, error);
+    OpenFrame open = std::exchange(self->open, {});
+    if (Recorder* recorder = open.recorder())
+        guarded(recorder, "scope exit", [&] { recorder->close(open.frame, now_ticks(), failure(error)); });
+    return true;
+}
 
 PyObject* decorate(PyObject* self, PyObject* function) {
     PyObject* module = PyImport_ImportModule("cirron._recorder.decorate");
@@ -171,7 +190,7 @@ Scope* allocate() {
     self->bound = nullptr;
     self->name = nullptr;
     self->has_index = false;
-    self->is_epoch = false;
+    self->is_epoch = self->ends_early = false;
     self->needs_values = false;
     self->open = {};
     self->earlier = nullptr;
@@ -210,12 +229,6 @@ PyObject* scope_rename(PyObject* object, PyObject* name) {
     if (recorder != nullptr && PyUnicode_Check(name)) {
         guarded(recorder, "scope rename", [&] { recorder->rename(self->open.frame, name); });
     }
-    Py_RETURN_NONE;
-}
-
-PyObject* scope_forget_index(PyObject* object, PyObject*) {
-    Scope* self = as_scope(object);
-    if (self->open.recorder() != nullptr) self->open.frame->flags &= static_cast<uint8_t>(~kHasIndex);
     Py_RETURN_NONE;
 }
 
@@ -281,6 +294,17 @@ bool set_index(Scope* self, PyObject* index) {
     self->has_index = overflow == 0;
     if (overflow != 0) count_misuse(self, kBadIndex);
     return true;
+}
+
+PyObject* scope_number(PyObject* object, PyObject* index) {
+    Scope* self = as_scope(object);
+    self->has_index = false;
+    if (!set_index(self, index)) return nullptr;
+    if (self->open.recorder() == nullptr) Py_RETURN_NONE;
+    Frame* frame = self->open.frame;
+    frame->index = self->index;
+    frame->flags = static_cast<uint8_t>((frame->flags & ~kHasIndex) | (self->has_index ? kHasIndex : 0));
+    Py_RETURN_NONE;
 }
 
 // The keys, and room for as many values, all null yet. False with an exception set when memory is out.
@@ -349,6 +373,44 @@ PyObject* scope_again(PyObject* object, PyObject*) {
     return reinterpret_cast<PyObject*>(copy);
 }
 
+// What was given in its making by name. A new reference, or null with an exception set.
+PyObject* scope_keywords(Scope* self) {
+    PyObject* keywords = PyDict_New();
+    if (keywords == nullptr) return nullptr;
+    PyObject* index = self->has_index ? PyLong_FromLongLong(self->index) : nullptr;
+    bool is_set = !self->has_index || (index != nullptr && PyDict_SetItem(keywords, g_index_parameter, index) == 0);
+    Py_XDECREF(index);
+    for (Py_ssize_t i = 0; is_set && self->keys != nullptr && i < PyTuple_GET_SIZE(self->keys); ++i) {
+        if (self->values[i] == nullptr) continue;
+        is_set = PyDict_SetItem(keywords, PyTuple_GET_ITEM(self->keys, i), self->values[i]) == 0;
+    }
+    if (!is_set) Py_CLEAR(keywords);
+    return keywords;
+}
+
+// For a function with such a scope that is pickled by value, as cloudpickle does it: elsewhere `cirron.scope` makes the
+// same one.
+PyObject* scope_reduce(PyObject* object, PyObject*) {
+    Scope* self = as_scope(object);
+    if (self->bound != nullptr) {
+        PyErr_SetString(PyExc_TypeError, "a scope of an instance of Cirron cannot be pickled; one of cirron.scope can");
+        return nullptr;
+    }
+    PyObject* functools = PyImport_ImportModule("functools");
+    PyObject* cirron = functools == nullptr ? nullptr : PyImport_ImportModule("cirron");
+    PyObject* partial = cirron == nullptr ? nullptr : PyObject_GetAttrString(functools, "partial");
+    PyObject* make = partial == nullptr ? nullptr : PyObject_GetAttrString(cirron, "scope");
+    PyObject* keywords = make == nullptr ? nullptr : scope_keywords(self);
+    PyObject* result = nullptr;
+    if (keywords != nullptr) {
+        PyObject* const given[] = {make, self->name};
+        PyObject* makes_it = PyObject_VectorcallDict(partial, given, 2, keywords);
+        result = makes_it == nullptr ? nullptr : Py_BuildValue("N()", makes_it);
+    }
+    for (PyObject* each : {functools, cirron, partial, make, keywords}) Py_XDECREF(each);
+    return result;
+}
+
 PyObject* scope_repr(PyObject* object) {
     Scope* self = as_scope(object);
     if (!self->has_index) return PyUnicode_FromFormat("<cirron scope %R>", self->name);
@@ -389,11 +451,12 @@ PyTypeObject g_with_method_type = [] {
 }();
 
 PyMethodDef g_scope_methods[] = {
+    {"__reduce__", scope_reduce, METH_NOARGS, nullptr},
     {"_again", scope_again, METH_NOARGS, nullptr},
     {"_cancel", scope_cancel, METH_NOARGS, nullptr},
     {"_place", scope_place, METH_NOARGS, nullptr},
     {"_rename", scope_rename, METH_O, nullptr},
-    {"_forget_index", scope_forget_index, METH_NOARGS, nullptr},
+    {"_number", scope_number, METH_O, nullptr},
     {"_summarize", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(scope_summarize)), METH_FASTCALL,
      nullptr},
     {nullptr, nullptr, 0, nullptr},
@@ -415,7 +478,7 @@ PyTypeObject g_scope_type = [] {
 
 }  // namespace
 
-bool begin_calls(Recorder* recorder, OpenFrame& open, PyObject* name) {
+bool call_at_begin(Recorder* recorder, OpenFrame& open, PyObject* name) {
     if (recorder->meter() != nullptr && !measure(recorder, open)) return false;
     return g_follower == nullptr || follow(recorder, open, name);
 }
@@ -423,12 +486,10 @@ bool begin_calls(Recorder* recorder, OpenFrame& open, PyObject* name) {
 bool close_frame(OpenFrame open, PyObject* error) {
     Measures measures;
     bool goes_on = end_calls(open, measures);
-    Recorder* recorder = open.recorder();
-    if (recorder == nullptr) return goes_on;
-    // A generator that is closed early has not failed.
-    bool failed = error != Py_None && error != PyExc_GeneratorExit && PyType_Check(error);
-    guarded(recorder, "scope exit",
-            [&] { recorder->close(open.frame, now_ticks(), failed ? error : nullptr, measures); });
+    if (Recorder* recorder = open.recorder()) {
+        guarded(recorder, "scope exit",
+                [&] { recorder->close_measured(open.frame, now_ticks(), failure(error), measures); });
+    }
     return goes_on;
 }
 
@@ -462,7 +523,19 @@ PyObject* make_scope(RecorderObject* bound, PyObject* const* args, Py_ssize_t co
     return reinterpret_cast<PyObject*>(self);
 }
 
-void make_epoch(PyObject* scope) { as_scope(scope)->is_epoch = true; }
+void make_ending_early(PyObject* scope, bool is_epoch) {
+    as_scope(scope)->ends_early = true;
+    as_scope(scope)->is_epoch = is_epoch;
+}
+
+void number_scope(PyObject* scope, int64_t index) {
+    as_scope(scope)->index = index;
+    as_scope(scope)->has_index = true;
+}
+
+bool enter_scope(PyObject* scope, Recorder* recorder) { return enter_in(as_scope(scope), recorder); }
+
+bool leave_scope(PyObject* scope) { return leave(as_scope(scope), Py_None); }
 
 int init_scope_type(PyObject* module) {
     g_name_parameter = PyUnicode_InternFromString("name");

@@ -52,8 +52,8 @@ int Stack::innermost_request() const {
 
 bool Stack::is_within_request() const { return innermost_request() >= 0 || under_way(request) != nullptr; }
 
-Undecided* Stack::undecided_of(uint64_t scope) const {
-    if (undecided == nullptr || request != nullptr) return undecided;
+Undecided* Stack::find_undecided_of(uint64_t scope) const {
+    if (request != nullptr) return undecided;
     for (uint32_t i = 0; i < depth && !frames[i]->is_request; ++i) {
         if (frames[i]->id == scope) return nullptr;
     }

@@ -48,9 +48,10 @@ struct Stack {
     // Of one that is under way: a context that has outlived its request begins new ones.
     bool is_within_request() const;
     // Where the records of this scope go for now: not where those of a request on this stack do which it has called.
-    Undecided* undecided_of(uint64_t scope) const;
+    Undecided* undecided_of(uint64_t scope) const { return undecided == nullptr ? nullptr : find_undecided_of(scope); }
 
   private:
+    Undecided* find_undecided_of(uint64_t scope) const;
     void remove_below_top(Frame* frame);
 };
 

@@ -59,9 +59,15 @@ Finite number_is_finite(const TensorView& view) {
     return std::isfinite(read<Number>(view)) ? Finite::kYes : Finite::kNo;
 }
 
+bool is_one_number(const TensorView& view) {
+    for (int32_t i = 0; i < view.dimensions; ++i)
+        if (view.shape[i] != 1) return false;
+    return true;
+}
+
 // Of what is not in the host's memory, or more than one number, nobody wants to know.
 Finite is_finite(const TensorView& view) {
-    if (view.device_type != kHost || view.dimensions > 0) return Finite::kYes;
+    if (view.device_type != kHost || !is_one_number(view)) return Finite::kYes;
     if (view.type_lanes != 1 || view.data == nullptr) return Finite::kUnknown;
     if (view.type_code == kBfloat && view.type_bits == 16) return half_is_finite(view, 0x7f80);
     if (view.type_code != kFloat) return Finite::kUnknown;
