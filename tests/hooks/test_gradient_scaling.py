@@ -104,6 +104,32 @@ def test_a_fused_optimizer_whose_gradients_are_cleared_shows_those_of_its_last_s
     assert norms() == [(3.0, SCALE)]
 
 
+@pytest.mark.parametrize("kind", [torch.optim.SGD, torch.optim.Adam, torch.optim.AdamW, torch.optim.Adagrad])
+def test_gradients_after_the_step_of_a_fused_optimizer_are_what_it_has_made_of_them(scaler, kind):
+    model = Weight()
+    ci.profile()
+    ci.watch(model)
+    optimizer = kind(model.parameters(), lr=0.0, fused=True)
+    for _ in ci.epochs(range(2)):  # so that nobody knows which step is the last
+        optimizer.zero_grad()
+        scaler.scale(model(torch.ones(1))).backward()
+        scaler.step(optimizer)
+        scaler.update()
+    assert norms() == [(3.0, None)] * 2
+
+
+def test_gradients_of_a_step_that_a_fused_optimizer_has_left_out_are_still_scaled(scaler):
+    model = nn.ParameterList([torch.ones(1), torch.ones(1)])
+    ci.profile()
+    ci.watch(model)
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.0, fused=True)
+    for _ in ci.epochs(range(1)):
+        scaler.scale(model[0] * 3 + model[1] * torch.inf).backward()
+        scaler.step(optimizer)
+        scaler.update()
+    assert [each.stats.norm for each in taken()] == [3.0, None]
+
+
 def test_a_scaler_that_is_switched_off_changes_nothing():
     model, scaler = Weight(), torch.amp.GradScaler("cpu", enabled=False)
     ci.profile()

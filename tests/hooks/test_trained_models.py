@@ -2,13 +2,16 @@
 
 import gc
 import weakref
+from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
 import cirron as ci
+from cirron.snapshots import TensorFile
 from cirron.spool import read
+from support.programs import run_program
 
 
 def loader(batches=2):
@@ -53,6 +56,50 @@ def net():
 OF_NET = ["0.bias", "0.bias.grad", "0.weight", "0.weight.grad", "2.weight", "2.weight.grad"]
 
 # ---- which models ----
+
+
+def test_a_module_is_found_whose_parameters_are_a_list(net):
+    class Head(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.body = net.requires_grad_(requires_grad=False)
+            self.last = nn.Linear(1, 1)
+
+        def parameters(self, recurse=True):
+            return [each for each in super().parameters(recurse) if each.requires_grad]
+
+        def forward(self, x):
+            return self.last(self.body(x))
+
+    ci.profile()
+    head = Head()
+    train(head, torch.optim.SGD(head.parameters(), lr=0.1))
+    assert ci.health()["internal_errors"] == {}
+    assert {"last.weight", "last.bias"} < set(names()[0])
+
+
+def test_a_forked_child_finds_the_model_that_it_goes_on_with():
+    program = (
+        "import os, torch, cirron as ci\n"
+        "ci.profile()\n"
+        "net = torch.nn.Linear(3, 1)\n"
+        "optimizer = torch.optim.SGD(net.parameters(), lr=0.1)\n"
+        "def train():\n"
+        "    for _ in ci.epochs(range(2)):\n"
+        "        net(torch.ones(1, 3)).sum().backward()\n"
+        "        optimizer.step()\n"
+        "train()\n"
+        "child = os.fork()\n"
+        "train()\n"
+        "if child: os.waitpid(child, 0)\n"
+    )
+    assert run_program(program).code == 0
+    of_pids = {}
+    for batch in read(".cirron").batches():
+        of_pids.setdefault(batch.pid, []).extend(each.tensor_name for each in batch.snapshots)
+    (child, parent) = sorted(of_pids.values(), key=len)
+    assert sorted(child) == sorted(["bias", "bias.grad", "weight", "weight.grad"] * 2)
+    assert len(parent) == 2 * len(child)
 
 
 def test_a_model_is_found_by_its_optimizer(net):
@@ -261,6 +308,40 @@ def test_gradients_that_are_cleared_after_each_step_are_those_of_the_last_step(n
         net(x).square().mean().backward()
         seen.append(net[0].weight.grad.norm().item())
         optimizer.step()
+        optimizer.zero_grad()
+    assert names() == {0: OF_NET}
+    assert taken()[0]["0.weight.grad"].stats.norm == pytest.approx(seen[-1])
+
+
+@pytest.mark.parametrize("mode", ["stats", "full"])
+def test_gradients_that_are_set_to_zero_after_each_step_are_those_of_the_last_step_too(net, mode):
+    ci.profile(snapshots=mode)
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    for x in loader():
+        net(x).square().mean().backward()
+        seen = net[0].weight.grad.clone()
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=False)
+    assert names() == {0: OF_NET}
+    snapshot = taken()[0]["0.weight.grad"]
+    assert snapshot.stats.norm == pytest.approx(seen.norm().item())
+    if mode == "full":
+        assert TensorFile(Path(".cirron"), snapshot.blob_uri).read("0.weight.grad").tolist() == seen.tolist()
+
+
+def test_gradients_that_a_closure_computes_in_the_last_step_are_those_of_that_step(net):
+    ci.profile()
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    seen = []
+    for x in loader(4):
+
+        def closure(x=x):
+            loss = net(x).square().mean()
+            loss.backward()
+            seen.append(net[0].weight.grad.norm().item())
+            return loss
+
+        optimizer.step(closure)
         optimizer.zero_grad()
     assert names() == {0: OF_NET}
     assert taken()[0]["0.weight.grad"].stats.norm == pytest.approx(seen[-1])

@@ -39,6 +39,8 @@ cirron.session
       forward
 """
 
+import types
+
 import torch
 from accelerate import Accelerator
 from common import fingerprint, net, numbers
@@ -72,4 +74,4 @@ for _ in range(2):
         with torch.no_grad():
             losses = accelerator.gather_for_metrics(mse_loss(model(x), y, reduction="none"))
         print(loss.item(), losses.tolist())
-print(fingerprint(model))
+print(fingerprint(model), isinstance(iter(training), types.GeneratorType))

@@ -1,4 +1,4 @@
-"""As evaluation_inside, but gradients are off in the body only: the loader begins again, and the epoch goes on after it.
+"""As evaluation_inside, but gradients are off in the body only, or it is a look: then it is a part of the step, and the epoch one.
 
 cirron.session
   epoch[0]
@@ -7,14 +7,10 @@ cirron.session
       forward
       backward
       optimizer_step
-  evaluation
-    step[0]
       data_load first=True
       forward
-    step[1]
       data_load
       forward
-  epoch[0]
     step[1]
       data_load
       forward
@@ -22,6 +18,7 @@ cirron.session
       optimizer_step
   epoch[1]
     step[0]
+      data_load first=True
       data_load first=True
       forward
       backward
@@ -44,6 +41,10 @@ optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
 loader = torch.utils.data.DataLoader(numbers(), batch_size=4)
 for epoch in range(2):
     for number, (x, y) in enumerate(loader):
+        if (epoch, number) == (1, 0):
+            for z, _ in loader:
+                print(z.shape)
+                break
         optimizer.zero_grad()
         torch.nn.functional.mse_loss(model(x), y).backward()
         optimizer.step()

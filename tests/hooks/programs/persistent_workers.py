@@ -22,6 +22,8 @@ cirron.session
       forward
 """
 
+import weakref
+
 import torch
 from common import net, numbers
 from torch.utils.data import dataloader
@@ -45,6 +47,10 @@ except ValueError:
     pass
 batches = iter(loader)
 print(isinstance(batches, dataloader._MultiProcessingDataLoaderIter), len(batches), batches is iter(batches))
+batches.name = "mine"
+print(weakref.ref(batches)() is batches, batches.name, loader._iterator.name)
+del batches.name
+print(hasattr(batches, "name"))
 for x, _ in batches:
     total += model(x).sum()
 print(total.item())

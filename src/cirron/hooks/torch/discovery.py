@@ -16,11 +16,14 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.compiler import is_dynamo_compiling
 
+from cirron import signals
 from cirron._recorder import Recorded
 from cirron.hooks.names import BACKWARD, CANONICAL, FORWARD
-from cirron.hooks.patches import Patches
+from cirron.hooks.patches import WeakPatches
+from cirron.hooks.torch.countdown import Countdown
 from cirron.hooks.torch.precision import is_any_autocast_on, with_precision
 from cirron.hooks.torch.recorded import unless_compiling
+from cirron.hooks.torch.witness import Work
 
 if TYPE_CHECKING:
     from cirron._recorder.idle import AnyScope
@@ -29,7 +32,6 @@ if TYPE_CHECKING:
     from cirron.hooks.torch.trained import Trained
     from cirron.hooks.torch.witness import Witness
 
-LOOK_CALLS = 8  # outermost calls without a new class, after which there is nothing more to learn
 LOOK_EVERY_NS = 100_000_000  # patching makes the interpreter forget a thousand look-ups: some 0.3 ms
 NO_FORWARD_IN = (FORWARD, BACKWARD)  # in a backward pass checkpoints call modules again
 
@@ -57,9 +59,9 @@ class Discovery:
         self._witness = witness
         self._with_precision = with_precision(target)
         self._trained = trained
-        self._patches = Patches()
+        self._patches = WeakPatches("__call__")
         self._looks: weakref.WeakSet[Any] = weakref.WeakSet()  # what `torch.nn.Module` has got as `__call__`
-        self._calls_left = 0
+        self._outermost_calls = Countdown()
         self._looked_ns = 0
 
     def begin(self) -> None:
@@ -74,11 +76,13 @@ class Discovery:
 
     def look(self) -> None:
         """Learn of which classes the outermost modules are, for some calls."""
-        self._calls_left = LOOK_CALLS
-        if not self.is_looking and not self.is_over:
+        if self.is_over:
+            return
+        self._outermost_calls.begin()
+        self._trained.look()
+        if not self.is_looking:
             self.is_looking = True
             self._witness.wanted_by(self)
-            self._trained.look()
             self._looked_ns = time.monotonic_ns()
             self._replace_call()
 
@@ -139,10 +143,13 @@ class Discovery:
         """Somebody wants to know of modules that are called."""
         try:
             is_training = torch.is_grad_enabled() and (module.training or _is_of_keras(type(module)))
-            self._here.work(is_training)
+            if not is_training or _has_parameters(module):  # the mode of a loss says nothing
+                self._here.work(Work.TRAINING_CALL if is_training else Work.CALL)
             if self.is_looking and self._target.innermost(CANONICAL) not in NO_FORWARD_IN:
                 self._meet(module, is_training)
-        except Exception as error:  # noqa: BLE001 - of a module of the user's, which may be of any kind
+        except Exception as error:  # of a module of the user's, which may be of any kind
+            if signals.has_raised(error):
+                raise
             self._target.faults.note(
                 "hooks.torch", error, f"a call of {type(module).__name__} is not looked at"
             )
@@ -154,12 +161,11 @@ class Discovery:
             self._trained.meet(module)
             if kind not in self._patches:
                 self._hook(kind)
-                self._calls_left = LOOK_CALLS
-        self._calls_left -= 1
-        if self._calls_left < 0:
+                self._outermost_calls.begin()
+            if is_training and not _is_of_keras(kind):
+                self._here.trained = weakref.ref(module)
+        if not self._outermost_calls.count():
             self._stop_looking()
-        if is_training and not _is_of_keras(kind):
-            self._here.trained = weakref.ref(module)
 
     def _stop_looking(self) -> None:
         self.is_looking = False
@@ -168,14 +174,14 @@ class Discovery:
 
     def _hook(self, kind: type) -> None:
         try:
-            self._patches.set(kind, "__call__", _call_of(kind, self))
+            self._patches.set(kind, _call_of(kind, self))
         except (TypeError, AttributeError) as error:  # a class that takes no attributes
             self._target.faults.note("hooks.torch", error, f"no forward of {kind.__name__} is recorded")
 
 
 def _has_parameters(module: Any) -> bool:
     """Not so a loss, or the activation that somebody applies to a result."""
-    return next(module.parameters(), None) is not None
+    return next(iter(module.parameters()), None) is not None
 
 
 def _is_of_keras(kind: type[Any]) -> bool:
@@ -231,7 +237,7 @@ def _inherited_call(kind: type[Any], discovery: Discovery) -> Any:
 
     @functools.wraps(discovery.original)
     def call_module(module: Any, /, *args: Any, **kwargs: Any) -> Any:
-        if is_dynamo_compiling():
+        if is_dynamo_compiling() or in_scope is None:
             return super(kind, module).__call__(*args, **kwargs)
         return in_scope(module, *args, **kwargs)
 

@@ -21,12 +21,11 @@ class HeldIterator:
         next_batch: what gets a batch from such an iterator.
     """
 
-    __slots__ = ("_iterator", "_next_batch", "_traversal")
+    __slots__ = ("__weakref__", "_iterator", "_next_batch", "_traversal")
 
     def __init__(self, iterator: Any, traversal: Traversal, next_batch: Callable[[Any], Any]) -> None:
-        self._iterator = iterator
-        self._traversal = traversal
-        self._next_batch = next_batch
+        for name, value in (("_iterator", iterator), ("_traversal", traversal), ("_next_batch", next_batch)):
+            object.__setattr__(self, name, value)
 
     def __iter__(self) -> HeldIterator:
         return self
@@ -39,6 +38,12 @@ class HeldIterator:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._iterator, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(self._iterator, name, value)
+
+    def __delattr__(self, name: str) -> None:
+        delattr(self._iterator, name)
 
     @property  # type: ignore[misc]  # so that isinstance() says what it says without us
     def __class__(self) -> type[Any]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from cirron.hooks.torch.traversal import Traversal
+    from cirron.hooks.torch.witness import Work
 
 
 class Here(threading.local):
@@ -47,30 +48,42 @@ class Here(threading.local):
 
     def _later_than(self, traversal: Traversal) -> list[Traversal]:
         """The latest first; none where this thread has not opened it."""
+        if self._traversals and self._traversals[-1]() is traversal:
+            return []
         under_way = self.under_way()
         there = under_way.index(traversal) + 1 if traversal in under_way else len(under_way)
         return under_way[: there - 1 : -1]
 
-    def begins(self, loader: Any, is_evaluation: bool) -> None:
-        """A loop over this loader begins, so another one over it has been left; and a training ends evaluations.
-
-        But an evaluation may be in the midst of an epoch over the same loader. Of an iterator that nobody has asked yet
-        nobody knows what it is for.
-        """
+    def put_off_others(self, traversal: Traversal) -> None:
+        """It begins, and of another that nobody has asked for a batch yet nobody knows what it is for."""
         for each in reversed(self.under_way()):
-            if each.count == 0:
+            if each is not traversal and each.count == 0:
                 each.put_off()
-                continue
-            is_left = not is_evaluation and not each.is_epoch
-            is_same = each.is_of(loader) and not (is_evaluation and each.is_epoch)
-            if is_left or is_same:
-                each.pause()
 
-    def work(self, is_training: bool) -> None:
-        """Something is done with a batch, with gradients to learn from or without."""
+    def leave_those_behind(self, traversal: Traversal) -> None:
+        """It begins, maybe after a `for` whose iterator something holds."""
+        for each in reversed(self.under_way()):
+            if each is not traversal and each.is_left_by_for():
+                each.leave()
+
+    def begins(self, traversal: Traversal) -> None:
+        """Its first batch is asked for, by which others may turn out to have been left."""
+        others = (each for each in reversed(self.under_way()) if each is not traversal and each.count > 0)
+        left = [each for each in others if each.is_left_for(traversal)]
+        if left:
+            traversal.put_off()  # for it would lie in them
+        for each in left:
+            each.leave()
+
+    def is_within_loops(self, traversal: Traversal) -> bool:
+        """Whether a `for` over another loader is under way in its last step."""
+        return any(each.is_open and not each.is_by_hand for each in self._later_than(traversal))
+
+    def work(self, work: Work) -> None:
+        """Something is done with a batch."""
         for each in self.under_way():
             if each.is_open:
-                each.work(is_training)
+                each.work(work)
 
     def is_last_step(self) -> bool:
         """Whether the loop at hand is at its last batch, as far as its loader knows how many there are."""

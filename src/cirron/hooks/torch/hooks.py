@@ -51,5 +51,6 @@ class Hooks:
         """Put torch back as it was."""
         self._devices.remove()
         self._discovery.end()
+        self._optimizers.end()
         self._loaders.end()
         self._patches.undo()

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import functools
+import inspect
+import sys
 import weakref
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch.utils.data import dataloader
 
+from cirron import signals
+from cirron.hooks.patches import WeakPatches
+from cirron.hooks.torch.epoch_numbers import EpochNumbers
 from cirron.hooks.torch.held import HeldIterator
-from cirron.hooks.torch.traversal import EpochNumbers, Traversal
+from cirron.hooks.torch.traversal import Traversal, is_in_load
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import CodeType
+
     from cirron.hooks.patches import Patches
     from cirron.hooks.target import Target
     from cirron.hooks.torch.discovery import Discovery
@@ -37,6 +45,7 @@ class LoaderHooks:
         self._witnesses = witnesses
         self._discovery = discovery
         self._numbers = EpochNumbers()
+        self._of_users = WeakPatches("__iter__")
         self._known: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
 
     def install(self, patches: Patches) -> None:
@@ -51,6 +60,7 @@ class LoaderHooks:
         """Let loops that go on do so unrecorded."""
         if self in _at_work:
             _at_work.remove(self)
+        self._of_users.undo()
         for each in self._here.under_way():
             each.end(None)
 
@@ -58,9 +68,12 @@ class LoaderHooks:
         """See the function of this name."""
         self._here.trained = None
 
-    def is_own(self, traversal: Traversal) -> bool:
-        """Not so where it was begun in a session that is over."""
-        return traversal.target is self._target
+    def expect_end(self, batches: int) -> None:
+        """See the function of this name."""
+        for each in reversed(self._here.under_way()):
+            if each.is_epoch:
+                each.expect_end(batches)
+                return
 
     def begin(self, loader: Any) -> Traversal | None:
         """Begin to follow a way through a loader, or through one that is not known any more.
@@ -69,13 +82,19 @@ class LoaderHooks:
         """
         try:
             return self._begin_traversal(loader)
-        except Exception as error:  # noqa: BLE001 - the user's own loop goes on
+        except Exception as error:  # the user's own loop goes on
+            if signals.has_raised(error):
+                raise
             self._target.faults.note("hooks.torch", error, "a loop over a loader is not recorded")
             return None
 
     def _wrapped_iter(self, original: Any) -> Any:
         @functools.wraps(original)
         def begin_loop(loader: Any) -> Any:
+            kind = type(loader)
+            is_own = kind.__iter__ is not begin_loop
+            if is_in_load(self._target) or (is_own and self._is_to_be_kept(kind, sys._getframe(1).f_code)):
+                return self._uncounted(original(loader))
             traversal = self.begin(loader)
             try:
                 iterator = original(loader)
@@ -102,11 +121,35 @@ class LoaderHooks:
 
         return next_batch
 
+    def _is_to_be_kept(self, kind: type[Any], asker: CodeType) -> bool:
+        """Whether an iterator is for a loader to keep, whose own generators give the batches, as in YOLO.
+
+        Then each of these generators is a loop.
+        """
+        owner = next((each for each in kind.__mro__ if "__iter__" in vars(each)), kind)
+        own: Any = vars(owner).get("__iter__")
+        given = inspect.unwrap(own)
+        if not inspect.isgeneratorfunction(given) or getattr(given, "__code__", asker) is asker:
+            return False
+        if owner not in self._of_users:
+            self._of_users.set(owner, with_steps(own))
+        return True
+
+    def _uncounted(self, iterator: Any) -> Any:
+        if isinstance(iterator, dataloader._BaseDataLoaderIter):
+            iterator.__dict__[_KEY] = _Uncounted(self, self._target)
+        return iterator
+
     def _begin_traversal(self, loader: Any) -> Traversal:
         self._look_for_modules(loader)
-        self._here.begins(loader, self._is_evaluation())
         return Traversal(
-            self._target, self._here, self._witnesses, loader, self._is_evaluation, self._numbers
+            self._target,
+            self._here,
+            self._witnesses,
+            loader,
+            self._is_evaluation,
+            self._numbers,
+            self._discovery.look_now_and_then,
         )
 
     def _attached(self, traversal: Traversal, loader: Any, iterator: Any) -> Any:
@@ -131,12 +174,74 @@ class LoaderHooks:
             self._discovery.look()
 
 
-def loaders_at_work() -> LoaderHooks | None:
-    """The hooks that follow loops now, for libraries whose loaders go around those of torch."""
-    return _at_work[0] if _at_work else None
+class _Uncounted(NamedTuple):
+    """In place of a traversal where an iterator is to be kept, or made in a `data_load`, as by loaders around another.
+
+    Whoever has opened that counts the batches, unless the iterator is asked for one elsewhere.
+    """
+
+    loaders: LoaderHooks
+    target: Target
+
+    def fetch(self, function: Callable[[Any], Any], iterator: Any) -> Any:
+        if is_in_load(self.target):
+            return function(iterator)
+        traversal = iterator.__dict__[_KEY] = self.loaders.begin(None)
+        return function(iterator) if traversal is None else traversal.fetch(function, iterator)
+
+
+def with_steps(original: Callable[..., Any]) -> Callable[..., Any]:
+    """The `__iter__` of a loader that goes around one of torch, each of whose batches gets a step."""
+
+    @functools.wraps(original)
+    def begin_loop(loader: Any) -> Any:
+        return _Batches(loader, original(loader))
+
+    return begin_loop
+
+
+class _Batches:
+    """The batches of such a loader, each with its step; in all else the generator that gives them."""
+
+    def __init__(self, loader: Any, batches: Iterator[Any]) -> None:
+        self._loader = loader
+        self._batches = batches
+        self._traversal: Traversal | None = None
+
+    def __iter__(self) -> Iterator[Any]:
+        return self
+
+    def __next__(self) -> Any:
+        traversal = self._traversal = _followed(self._traversal, self._loader)
+        return next(self._batches) if traversal is None else traversal.fetch(next, self._batches)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._batches, name)
+
+    @property  # type: ignore[misc]  # so that isinstance() says what it says without us
+    def __class__(self) -> type[Any]:
+        return type(self._batches)
+
+
+def _followed(traversal: Traversal | None, loader: Any) -> Traversal | None:
+    """The way through a loader that goes around one of torch; None where nobody records.
+
+    It is another one where that was begun in a session that is over.
+    """
+    if not _at_work:
+        return None
+    loaders = _at_work[0]
+    is_own = traversal is not None and traversal.target is loaders._target
+    return traversal if is_own else loaders.begin(loader)
 
 
 def expect_training() -> None:
     """A framework is about to train: the mode that it has left its module in does not make that an evaluation."""
     for each in _at_work:
         each.expect_training()
+
+
+def expect_end(batches: int) -> None:
+    """A framework will leave the loop that it is in after so many more batches: the last step is known before."""
+    for each in _at_work:
+        each.expect_end(batches)

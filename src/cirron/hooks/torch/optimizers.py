@@ -7,19 +7,23 @@ original, which it holds in a closure. The scope goes there: a scheduler that wr
 from __future__ import annotations
 
 import functools
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
+from torch.compiler import is_dynamo_compiling
 from torch.optim import Optimizer
 
-from cirron.hooks.torch.recorded import unless_compiling
+from cirron.hooks.patches import WeakPatches
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from types import CellType
 
     from cirron.hooks.patches import Patches
     from cirron.hooks.torch.discovery import Discovery
     from cirron.hooks.torch.trained import Trained
+
+_ORIGINAL = "func"  # the name of torch's variable for it
 
 
 class OptimizerHooks:
@@ -28,6 +32,7 @@ class OptimizerHooks:
     def __init__(self, discovery: Discovery, trained: Trained) -> None:
         self._discovery = discovery
         self._trained = trained
+        self._steps = WeakPatches("cell_contents", _cell_of)
 
     def install(self, patches: Patches) -> None:
         """Begin to record steps, of optimizers made before and after."""
@@ -36,18 +41,42 @@ class OptimizerHooks:
         @functools.wraps(original)
         def init_optimizer(optimizer: Any, *args: Any, **kwargs: Any) -> None:
             original(optimizer, *args, **kwargs)
-            self._hook(type(optimizer), patches)
+            self._hook(type(optimizer))
             self._discovery.look()
 
         for kind in _subclasses(Optimizer):
-            self._hook(kind, patches)
+            self._hook(kind)
         patches.set(Optimizer, "__init__", init_optimizer)
 
-    def _hook(self, kind: type, patches: Patches) -> None:
-        cell = _cell_of_step(kind)
-        if cell is not None and cell not in patches:
-            step = cell.cell_contents
-            patches.set(cell, "cell_contents", unless_compiling(step, self._trained.in_scope(step)))
+    def end(self) -> None:
+        """Stop recording, and leave all classes as they were."""
+        self._steps.undo()
+
+    def _hook(self, kind: type) -> None:
+        hooked = _hooked_step(kind)
+        if hooked is not None and hooked not in self._steps:
+            self._steps.set(hooked, self._in_scope(_cell_of(hooked).cell_contents))
+
+    def _in_scope(self, step: Callable[..., Any]) -> Callable[..., Any]:
+        """As `unless_compiling` has it."""
+        in_scope, trained = self._trained.in_scope(step), self._trained
+
+        @functools.wraps(step)
+        def step_optimizer(*args: Any, **kwargs: Any) -> Any:
+            if is_dynamo_compiling() or in_scope is None:
+                return step(*args, **kwargs)
+            if len(args) == 1 and not kwargs:
+                return in_scope(*args)
+            result = in_scope(*args, **kwargs)
+            if _has_closure(*args, **kwargs):
+                trained.keep_if_last(args[0])
+            return result
+
+        return step_optimizer
+
+
+def _has_closure(optimizer: object, closure: object = None, *_: object, **__: object) -> bool:
+    return closure is not None
 
 
 def _subclasses(kind: type[Any]) -> Iterator[type[Any]]:
@@ -56,11 +85,15 @@ def _subclasses(kind: type[Any]) -> Iterator[type[Any]]:
         yield from _subclasses(each)
 
 
-def _cell_of_step(kind: type) -> CellType | None:
-    """Where torch keeps the `step` that a class came with; None as long as there is no optimizer of that class."""
-    step: Any = getattr(kind, "step", None)
-    code = getattr(step, "__code__", None)
-    if not getattr(step, "hooked", False) or code is None or "func" not in code.co_freevars:
+def _hooked_step(kind: type) -> FunctionType | None:
+    """Torch's function in the place of a class's `step`; None as long as there is no optimizer of that class."""
+    step = getattr(kind, "step", None)
+    if not isinstance(step, FunctionType) or not getattr(step, "hooked", False):
         return None
-    cell: CellType = step.__closure__[code.co_freevars.index("func")]
-    return cell
+    return step if _ORIGINAL in step.__code__.co_freevars else None
+
+
+def _cell_of(hooked: FunctionType) -> CellType:
+    """Where torch keeps the `step` that the class came with."""
+    assert hooked.__closure__ is not None
+    return hooked.__closure__[hooked.__code__.co_freevars.index(_ORIGINAL)]

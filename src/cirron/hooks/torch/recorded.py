@@ -9,6 +9,7 @@ from torch.compiler import is_dynamo_compiling
 
 from cirron._recorder import Recorded
 from cirron.hooks.names import CANONICAL
+from cirron.hooks.torch.witness import Work
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,7 +40,7 @@ class Training:
         return in_scope
 
     def _tell(self, _: object) -> None:
-        self._here.work(is_training=True)
+        self._here.work(Work.BACKWARD)
 
 
 def unless_compiling(function: Callable[..., Any], in_scope: Recorded) -> Callable[..., Any]:
@@ -50,7 +51,7 @@ def unless_compiling(function: Callable[..., Any], in_scope: Recorded) -> Callab
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
-        if is_dynamo_compiling():
+        if is_dynamo_compiling() or in_scope is None:
             return function(*args, **kwargs)
         return in_scope(*args, **kwargs)
 

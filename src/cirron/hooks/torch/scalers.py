@@ -1,7 +1,7 @@
 """By what gradients are multiplied at the moment, where a `GradScaler` scales the loss.
 
 A scaler multiplies the loss; `unscale_`, or `step` on its own, divides the gradients of an optimizer again, in place.
-Fused optimizers leave them as they are and divide on the way.
+Fused optimizers divide them in their own step, but for one that they leave out, since a gradient is not finite.
 """
 
 from __future__ import annotations
@@ -29,12 +29,20 @@ class _Unscaled:
 
     Attributes:
         round: how often the scaler had scaled by then; what comes later is scaled again.
-        by: the scale that the gradients kept; None where they were divided.
+        by: the scale that the gradients have when a fused optimizer gets them; None where they were divided.
+        found: once that optimizer is done, what tells whether it has left its step out: counts of its scaler's.
     """
 
     def __init__(self) -> None:
         self.round = 0
         self.by: Tensor | None = None
+        self.found: list[Tensor] | None = None
+
+    def divisor(self) -> float:
+        """By what the gradients are multiplied still; waits for the device."""
+        if self.by is None or (self.found is not None and not any(float(each) for each in self.found)):
+            return 1.0
+        return float(self.by)
 
 
 class _Scaler:
@@ -53,6 +61,7 @@ class _Scaler:
         ):  # after `unscale_` the step of a fused one finds nothing to do
             state.round = self.rounds
             state.by = None if by is None else by.detach().clone()
+            state.found = None
 
 
 class ScalerHooks:
@@ -64,34 +73,39 @@ class ScalerHooks:
 
     def install(self, patches: Patches) -> None:
         """Begin to follow."""
-        for name, before in (("scale", self._scale), ("unscale_", self._unscale), ("step", self._step)):
-            patches.set(GradScaler, name, self._following(before, GradScaler.__dict__[name]))
+        for name, before in (("scale", self._scale), ("unscale_", self._unscale), ("step", self._begin_step)):
+            after = self._end_step if name == "step" else None
+            patches.set(GradScaler, name, self._following(before, GradScaler.__dict__[name], after))
 
     def divisors(self) -> dict[int, float]:
         """By what gradients are multiplied now, by the ids of their parameters; waits for the device."""
         found: dict[int, float] = {}
         for scaler, state in list(self._scalers.items()):
             for optimizer, unscaled in list(state.optimizers.items()):
-                if state.rounds > unscaled.round:
-                    divisor = float(scaler.get_scale())
-                else:
-                    divisor = 1.0 if unscaled.by is None else float(unscaled.by)
+                is_scaled = state.rounds > unscaled.round
+                divisor = float(scaler.get_scale()) if is_scaled else unscaled.divisor()
                 found |= dict.fromkeys(parameter_ids(optimizer), divisor)
         return found
 
-    def _following(self, before: Callable[..., None], original: Callable[..., Any]) -> Callable[..., Any]:
+    def _following(
+        self, before: Callable[..., None], original: Callable[..., Any], after: Callable[..., None] | None
+    ) -> Callable[..., Any]:
         @functools.wraps(original)
         def call(scaler: Any, *args: Any, **kwargs: Any) -> Any:
-            try:
-                if scaler.is_enabled():
-                    before(scaler, *args)
-            except Exception as error:  # noqa: BLE001 - a scaler of the user's making
-                self._target.faults.note(
-                    "hooks.torch", error, "gradients may be shown as the scaler has them"
-                )
-            return original(scaler, *args, **kwargs)
+            self._tell(before, scaler, args)
+            result = original(scaler, *args, **kwargs)
+            if after is not None:
+                self._tell(after, scaler, args)
+            return result
 
         return call
+
+    def _tell(self, hears: Callable[..., None], scaler: Any, args: tuple[Any, ...]) -> None:
+        try:
+            if scaler.is_enabled():
+                hears(scaler, *args)
+        except Exception as error:  # noqa: BLE001 - a scaler of the user's making
+            self._target.faults.note("hooks.torch", error, "gradients may be shown as the scaler has them")
 
     def _scale(self, scaler: Any, *_: Any) -> None:
         state = self._scalers.get(scaler)
@@ -103,11 +117,25 @@ class ScalerHooks:
     def _unscale(self, scaler: Any, optimizer: Any = None, *_: Any) -> None:
         self._follow(scaler, optimizer, None)
 
-    def _step(self, scaler: Any, optimizer: Any = None, *_: Any) -> None:
-        if getattr(optimizer, "_step_supports_amp_scaling", False):
+    def _begin_step(self, scaler: Any, optimizer: Any = None, *_: Any) -> None:
+        if _divides(optimizer):
             self._follow(scaler, optimizer, scaler._get_scale_async())
+
+    def _end_step(self, scaler: Any, optimizer: Any = None, *_: Any) -> None:
+        state = self._scalers.get(scaler)
+        unscaled = state.optimizers.get(optimizer) if state is not None and _divides(optimizer) else None
+        if unscaled is not None:
+            unscaled.found = list(
+                scaler._per_optimizer_states[id(optimizer)]["found_inf_per_device"].values()
+            )
 
     def _follow(self, scaler: Any, optimizer: Any, by: Tensor | None) -> None:
         state = self._scalers.get(scaler)
         if state is not None and optimizer is not None:
             state.unscaled(optimizer, by)
+
+
+def _divides(optimizer: Any) -> bool:
+    """Whether it divides gradients on its own."""
+    is_fused: bool = getattr(optimizer, "_step_supports_amp_scaling", False)
+    return is_fused

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import weakref
 from typing import TYPE_CHECKING, Any
 
+from torch.nn import Parameter
+
+from cirron import signals
 from cirron._recorder import Recorded
 from cirron.hooks.names import CANONICAL, OPTIMIZER_STEP
+from cirron.hooks.torch.countdown import Countdown
+from cirron.hooks.torch.witness import Work
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,7 +21,7 @@ if TYPE_CHECKING:
     from cirron.hooks.torch.here import Here
     from cirron.hooks.torch.witness import Witness
 
-LOOK_STEPS = 8  # without a new optimizer, after which there is nothing more to learn
+_all: weakref.WeakSet[Trained] = weakref.WeakSet()
 
 
 class Trained:
@@ -29,14 +35,24 @@ class Trained:
         self._target = target
         self._here = here
         self._witness = steps
-        self._steps_left = 0
+        self._steps = Countdown()
         self._optimizers: dict[int, weakref.ref[Any]] = {}
         self._modules: dict[int, weakref.ref[Any]] = {}
+        _all.add(self)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled, it is None, as what it puts into scopes is."""
+        return type(None), ()
 
     def look(self) -> None:
         """Learn which optimizers there are, for some steps."""
-        self._steps_left = LOOK_STEPS
+        self._steps.begin()
         self._witness.wanted_by(self)
+
+    def look_again(self) -> None:
+        """A session has begun that knows of no optimizer."""
+        self._optimizers.clear()
+        self.look()
 
     def meet(self, module: Any) -> None:
         """An outermost module with parameters has been called."""
@@ -55,20 +71,25 @@ class Trained:
 
     def _tell(self, optimizer: Any) -> None:
         """Somebody wants to know of steps."""
-        self._here.work(is_training=True)
+        self._here.work(Work.LEARNING if _trains_module(optimizer) else Work.BACKWARD)
         if not _is_known(self._optimizers, optimizer):
-            self._steps_left = LOOK_STEPS
+            self._steps.begin()
             self._guarded(self._notice, optimizer)
-        self._steps_left -= 1
-        if self._steps_left == 0:
+        if not self._steps.count():
             self._witness.enough_for(self)
+        self.keep_if_last(optimizer)
+
+    def keep_if_last(self, optimizer: Any) -> None:
+        """Look at the gradients that are there now, in the last step of an epoch."""
         if self._here.is_last_step():
             self._guarded(self._keep_gradients, optimizer)
 
     def _guarded(self, look: Callable[[Any], None], optimizer: Any) -> None:
         try:
             look(optimizer)
-        except Exception as error:  # noqa: BLE001 - of an optimizer unlike any that torch has
+        except Exception as error:  # of an optimizer unlike any that torch has
+            if signals.has_raised(error):
+                raise
             kind = type(optimizer).__name__
             self._target.faults.note("hooks.torch", error, f"what {kind} trains is not looked at")
 
@@ -89,9 +110,25 @@ class Trained:
                 self._target.watch(module)
 
 
+def _after_fork_in_child() -> None:
+    """The child has a session of its own, in which a training may go on."""
+    for each in list(_all):
+        each.look_again()
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)
+
+
 def parameter_ids(optimizer: Any) -> set[int]:
     """Of all that an optimizer steps."""
     return {id(each) for group in optimizer.param_groups for each in group["params"]}
+
+
+def _trains_module(optimizer: Any) -> bool:
+    """Not so one that changes an input, as an attack on a model does."""
+    return any(
+        isinstance(each, Parameter) for group in optimizer.param_groups[:1] for each in group["params"][:1]
+    )
 
 
 def _is_known(references: dict[int, weakref.ref[Any]], thing: Any) -> bool:

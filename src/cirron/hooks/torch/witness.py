@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
+from enum import IntEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -10,16 +12,31 @@ if TYPE_CHECKING:
     from cirron._recorder import Recorded
 
 
+class Work(IntEnum):
+    """What a program does with a batch; from `TRAINING_CALL` on it can be learned from."""
+
+    CALL = 0  # of a module, in evaluation mode or without gradients
+    TRAINING_CALL = 1
+    BACKWARD = (
+        2  # or a step of an optimizer that has no parameter of a module's, as in an attack on the input
+    )
+    LEARNING = 3  # a step of one that trains a module
+
+
 class Witness:
-    """Has something called before each call of hooked functions while anybody wants that; else it costs nothing."""
+    """Has something called before each call of hooked functions while anybody wants that; else it costs nothing.
+
+    It keeps none of the functions alive.
+    """
 
     def __init__(self) -> None:
-        self._calls: list[tuple[Recorded, Callable[[Any], object]]] = []
+        self._calls: dict[int, tuple[weakref.ref[Recorded], Callable[[Any], object]]] = {}
         self._who: set[Hashable] = set()
 
     def add(self, recorded: Recorded, tell: Callable[[Any], object]) -> None:
         """Have `tell`, which raises nothing, called with the first argument of each call of `recorded`."""
-        self._calls.append((recorded, tell))
+        calls, key = self._calls, id(recorded)
+        calls[key] = (weakref.ref(recorded, lambda _: calls.pop(key, None)), tell)
         self._settle()
 
     def wanted_by(self, who: Hashable) -> None:
@@ -38,8 +55,10 @@ class Witness:
         is_wanted = None
         while is_wanted is not bool(self._who):
             is_wanted = bool(self._who)
-            for recorded, tell in self._calls:
-                recorded.before = tell if is_wanted else None
+            for reference, tell in list(self._calls.values()):
+                recorded = reference()
+                if recorded is not None:
+                    recorded.before = tell if is_wanted else None
 
 
 class Witnesses(NamedTuple):
