@@ -7,10 +7,12 @@ go on. A signal that is ignored stays so.
 
 from __future__ import annotations
 
+import functools
 import signal
 import threading
+import traceback
 from collections.abc import Callable
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Any, Protocol, TypeAlias
 
 from cirron import _recorder
@@ -56,6 +58,30 @@ def forget_all() -> None:
     """In a forked child: the recordings are the parent's, and signals mean what they meant without them."""
     _recordings.clear()
     _settle()
+
+
+def has_raised(error: BaseException) -> bool:
+    """Whether a handler of the program's has raised this, which then is for the program, whatever was under way."""
+    if threading.current_thread() is not threading.main_thread():
+        return False  # where no handler is ever called
+    codes = {code for signum in signal.valid_signals() if (code := _code_of(_handler_of(signum))) is not None}
+    return any(frame.f_code in codes for frame, _ in traceback.walk_tb(error.__traceback__))
+
+
+def _handler_of(signum: int) -> Any:
+    ours = _installed.get(signum)
+    return signal.getsignal(signum) if ours is None else ours.previous
+
+
+def _code_of(handler: Any) -> CodeType | None:
+    """None where there is no handler, or it is not written in Python."""
+    if not callable(handler):
+        return None
+    while isinstance(handler, functools.partial):
+        handler = handler.func
+    function = getattr(handler, "__func__", handler)
+    code: CodeType | None = getattr(function, "__code__", None)
+    return code if code is not None else getattr(type(handler).__call__, "__code__", None)
 
 
 class _Handler:

@@ -87,6 +87,32 @@ def test_without_hooks_and_after_the_session_nobody_listens():
     assert gc.callbacks == before
 
 
+def test_ctrl_c_while_garbage_is_collected_reaches_the_program(tmp_path):
+    (tmp_path / "program.py").write_text(
+        cleandoc("""
+            import ctypes, functools, gc, os, signal, torch, cirron as ci
+            class PressesCtrlC:
+                # Native, for the next line of Python hears of it.
+                press = functools.partial(ctypes.CDLL(None).kill, os.getpid(), signal.SIGINT)
+                __del__ = staticmethod(press)
+            recorders = [ci.Cirron(output_dir="other"), ci]
+            gc.disable()
+            for recorder in recorders:
+                recorder.profile()
+                garbage = PressesCtrlC()
+                garbage.itself = garbage
+                del garbage
+                try:
+                    gc.collect()
+                except KeyboardInterrupt:
+                    print("heard")
+                recorder.shutdown()
+        """)
+    )
+    ran = subprocess.run([sys.executable, "program.py"], capture_output=True, text=True, timeout=120)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "heard\nheard\n", "")
+
+
 def test_two_sessions_listen_once_and_the_second_takes_over(tmp_path):
     before = list(gc.callbacks)
     other = ci.Cirron(output_dir=tmp_path / "other")

@@ -1,12 +1,16 @@
 """When torch is hooked, for whom, and what is left of it afterwards."""
 
 import copy
+import gc
 import inspect
+import itertools
 import pickle
 import re
+import signal
 import subprocess
 import sys
 import threading
+import weakref
 from inspect import cleandoc
 from pathlib import Path
 
@@ -16,6 +20,10 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset, dataloader
 
 import cirron as ci
+from cirron.faults import Faults
+from cirron.hooks.guard import Guard
+from cirron.hooks.torch import discovery, looks
+from support.programs import run_program
 from support.spool_pictures import draw
 
 
@@ -130,6 +138,79 @@ def test_a_hooked_model_is_copied_pickled_and_inspected_as_before():
     assert torch.equal(pickle.loads(pickle.dumps(model))(x), y)
 
 
+def test_what_a_program_defines_goes_to_other_processes_by_value():
+    """As joblib, Ray and Dask send what is defined in the main module."""
+    program = cleandoc("""
+        import joblib, torch, cirron as ci
+        from torch import nn
+
+        ci.profile()
+
+        class Net(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.layer = nn.Linear(3, 1)
+            def forward(self, x):
+                return self.layer(x)
+
+        class Strict(Net):
+            def __call__(self, x):
+                assert x.shape[1] == 3
+                return super().__call__(x)
+
+        class Plain(torch.optim.Optimizer):
+            @torch.no_grad()
+            def step(self, closure=None):
+                loss = None if closure is None else closure()
+                for each in self.param_groups[0]["params"]:
+                    each.sub_(each.grad, alpha=0.1)
+                return loss
+
+        @ci.scope("batch", index=3, kind="small")
+        def step(model, optimizer):
+            optimizer.zero_grad()
+            model(torch.ones(2, 3)).square().mean().backward()
+            optimizer.step()
+
+        def train(kind):
+            torch.manual_seed(0)
+            model = kind()
+            optimizer = Plain(model.parameters(), {})
+            step(model, optimizer)
+            return model(torch.ones(1, 3)).item()
+
+        for kind in (Net, Strict):
+            here = train(kind)
+            there = joblib.Parallel(n_jobs=2)(joblib.delayed(train)(kind) for _ in range(2))
+            print(there == [here, here])
+        ci.shutdown()
+        """)
+    ended = run_program(program)
+    assert (ended.code, ended.stdout) == (0, "True\nTrue\n"), ended.stderr
+
+
+def test_a_class_that_nobody_needs_any_more_goes_with_what_it_holds():
+    def trial():
+        class Local(Net):
+            samples = torch.ones(10)
+
+        class Step(torch.optim.SGD):
+            def step(self, closure=None):
+                return super().step(closure)
+
+        model = Local()
+        optimizer = Step(model.parameters(), lr=0.1)
+        model(torch.ones(1, 2)).sum().backward()
+        optimizer.step()
+        return [weakref.ref(each) for each in (Local, Step, model, optimizer, Local.samples)]
+
+    ci.profile()
+    left = [trial() for _ in range(3)]
+    gc.collect()
+    assert [each() for trial in left for each in trial] == [None] * 15
+    ci.shutdown()
+
+
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_tracers_and_scripts_see_the_same_graph_as_without():
     model, x = Net(), torch.ones(1, 2)
@@ -224,6 +305,33 @@ def test_a_look_at_the_loss_breaks_no_graph_of_a_compiled_step():
     step(torch.ones(1, 2))
     ci.shutdown()
     assert not any("item()" in reason for reason in torch._dynamo.utils.counters["graph_break"])
+
+
+def test_a_model_of_which_a_long_loop_makes_use_late_has_its_forward_after_the_next_look(monkeypatch):
+    for module in (looks, discovery):
+        monkeypatch.setattr(module, "LOOK_EVERY_NS", 0)
+
+    ci.profile()
+    model, late = Net(), nn.Linear(2, 2)
+    for number, (x,) in enumerate(DataLoader(TensorDataset(torch.ones(20, 2)))):
+        (late if number >= 18 else model)(x)
+    ci.shutdown()
+    assert draw(Path(".cirron/spool")).count("forward") == 20
+
+
+@pytest.mark.parametrize("step_ns", [10_000, 1_000_000, 7_000_000_000])
+def test_a_loop_looks_once_a_second_or_at_each_longer_step_and_is_seldom_asked(monkeypatch, step_ns):
+    now = 0
+    monkeypatch.setattr(looks.time, "monotonic_ns", lambda: now)
+    looked_ns, asked = [], 0
+    plan = looks.Looks(lambda: looked_ns.append(now))
+    step = plan.next_from(0)
+    while len(looked_ns) < 5:
+        now, asked = step * step_ns, asked + 1
+        step = plan.next_from(step)
+    between_ns = [later - earlier for earlier, later in itertools.pairwise(looked_ns)]
+    assert max(between_ns) <= max(1_100_000_000, step_ns)
+    assert asked < 40
 
 
 def test_each_thread_has_its_own_tree():
@@ -324,3 +432,47 @@ def test_a_forked_child_that_trains_records_a_session_of_its_own(tmp_path):
     subprocess.run([sys.executable, "program.py"], check=True, timeout=120)
     child, parent = "cirron.session\n  forward\n  backward", "cirron.session"
     assert draw(Path(".cirron/spool")) in (f"{child}\n{parent}", f"{parent}\n{child}")
+
+
+def test_the_epochs_of_a_forked_child_are_numbered_from_0(tmp_path):
+    (tmp_path / "program.py").write_text(
+        cleandoc("""
+            import os, torch, cirron as ci
+            ci.profile()
+            loader = torch.utils.data.DataLoader(torch.ones(2, 1))
+            list(loader)
+            if child := os.fork():
+                os.waitpid(child, 0)
+            list(loader)
+        """)
+    )
+    subprocess.run([sys.executable, "program.py"], check=True, timeout=120)
+    tree = draw(Path(".cirron/spool"))
+    assert sorted(re.findall(r"epoch\[.*", tree)) == ["epoch[0]", "epoch[0]", "epoch[1]"]
+
+
+@pytest.fixture
+def impatient():
+    """A handler of SIGALRM that raises TimeoutError."""
+
+    def too_long(*_):
+        raise TimeoutError("the training takes too long")
+
+    before = signal.signal(signal.SIGALRM, too_long)
+    yield
+    signal.signal(signal.SIGALRM, before)
+
+
+def test_what_a_signal_handler_raises_while_a_hook_is_at_work_is_for_the_program(impatient):
+    class Interrupted(nn.Linear):
+        def parameters(self, recurse=True):
+            signal.raise_signal(signal.SIGALRM)
+            return super().parameters(recurse)
+
+    ci.profile()
+    with pytest.raises(TimeoutError):
+        Interrupted(2, 2)(torch.ones(1, 2))
+    with pytest.raises(TimeoutError):
+        Guard("tensorflow", Faults())(signal.raise_signal, signal.SIGALRM)
+    assert ci.health()["internal_errors"] == {}
+    ci.shutdown()

@@ -125,16 +125,25 @@ def test_an_end_in_the_middle_of_a_run_and_two_sessions_at_once_do_not_double_an
         [line.split(" |")[0] for line in draw(Path(folder, "spool")).splitlines()]
         for folder in ("first", "second")
     ]
-    steps = ["    step[0]", "      data_load first=True", "      optimizer_step"]
-    steps += ["    step[1]", "      data_load", "      optimizer_step"]
-    assert names[0] == ["cirron.session", "  build", "    data_load", "  epoch[0]", *steps, "  epoch[1]"]
-    unowned = ["  data_load", "  optimizer_step"] * 2  # of the epoch that had begun before
+    first = ["    step[0]", "      data_load first=True", "      optimizer_step"]
+    second = ["    step[1]", "      data_load", "      optimizer_step"]
+    assert names[0] == [
+        "cirron.session",
+        "  build",
+        "    data_load",
+        "  epoch[0]",
+        *first,
+        *second,
+        "  epoch[1]",
+    ]
+    unowned = ["  data_load", "  optimizer_step"]  # of the batch that the second hears of when it is over
     evaluation = ["  evaluation", "    step[0]", "      data_load first=True"]
-    assert names[1] == ["cirron.session", *unowned, "  epoch[2]", *steps, *evaluation]
+    epochs = ["  epoch[1]", *second, "  epoch[2]", *first, *second]
+    assert names[1] == ["cirron.session", *unowned, *epochs, *evaluation]
 
 
 @pytest.mark.parametrize("backend", ["tensorflow", "torch"])
-def test_a_session_that_begins_in_the_midst_of_a_fit_has_its_next_epochs_and_what_they_train(backend):
+def test_a_session_that_begins_in_the_midst_of_a_fit_has_the_rest_of_it_and_what_that_trains(backend):
     run(
         """
             model = net()
@@ -149,9 +158,27 @@ def test_a_session_that_begins_in_the_midst_of_a_fit_has_its_next_epochs_and_wha
     batches = batches_of(Path(".cirron/spool"))
     epochs = {span.id: span for batch in batches for span in batch.spans if span.name == "epoch"}
     evaluations = [span for batch in batches for span in batch.spans if span.name == "evaluation"]
-    assert [span.index for span in epochs.values()] == [1]
-    assert [span.parent_id in epochs for span in evaluations] == [False, True]
+    assert [span.index for span in epochs.values()] == [0, 1]
+    assert [span.parent_id in epochs for span in evaluations] == [True, True]
     assert {each.span_id for batch in batches for each in batch.snapshots} == set(epochs)
+
+
+def test_a_session_that_begins_in_the_midst_of_an_epoch_has_its_remaining_steps():
+    run(
+        """
+            def begin(batch, logs):
+                if batch == 1:
+                    ci.profile()
+            model, data = net(), (np.ones((10, 2)), np.ones((10, 1)))
+            callbacks = [keras.callbacks.LambdaCallback(on_train_batch_end=begin)]
+            model.fit(*data, batch_size=2, verbose=0, callbacks=callbacks)
+            with ci.scope("afterwards"):
+                pass
+        """,
+        "tensorflow",
+    )
+    names = [line.partition(" |")[0] for line in draw(Path(".cirron/spool")).splitlines()]
+    assert names == ["cirron.session", "  epoch[0]", "    step[3]", "    step[4]", "  afterwards"]
 
 
 def test_an_exception_ends_the_epoch_of_a_fit_whose_beginning_nobody_has_seen():
@@ -179,7 +206,8 @@ def test_hooks_that_fail_are_counted_and_change_nothing():
         expected = fitted()
         ci.profile()
         from cirron.hooks.tensorflow.runs import Run
-        for name in ("begin_epoch", "wait_for", "validate_with", "log", "end_steps", "end_epoch", "end"):
+        names = "begin_epoch", "wait_for_first", "end_batch", "validate_with", "log", "end_steps", "end_epoch", "end"
+        for name in names:
             sound = getattr(Run, name)
             setattr(Run, name, fail)
             before = ci.health()["internal_errors"].get("hooks.tensorflow", 0)
@@ -221,6 +249,33 @@ def test_each_epoch_has_the_weights_of_a_model_on_torch_by_their_paths():
     moving = {"n/moving_mean", "n/moving_variance"}
     expected = weights | {f"{name}.grad" for name in weights} | moving
     assert found == {0: expected, 1: expected}
+
+
+@pytest.mark.parametrize("strategy", ["", "tensorflow.distribute.MirroredStrategy(['/cpu:0']).scope()"])
+def test_frozen_weights_on_tensorflow_come_once_also_where_variables_are_mirrored(strategy):
+    run(
+        f"""
+            import contextlib, tensorflow
+            ci.profile()
+            with {strategy or "contextlib.nullcontext()"}:
+                frozen, dense = keras.layers.Dense(2, name="f", trainable=False), keras.layers.Dense(1, name="d")
+                model = keras.Sequential([keras.Input((2,)), frozen, dense])
+                model.compile("sgd", "mse")
+            fit(model, epochs=2)
+            assert ci.health()["internal_errors"] == {{}}
+            ci.shutdown()
+        """,
+        "tensorflow",
+    )
+    batches = batches_of(Path(".cirron/spool"))
+    epochs = {span.id: span.index for batch in batches for span in batch.spans if span.name == "epoch"}
+    found = {
+        (epochs[each.span_id], each.tensor_name.partition("/")[2])
+        for batch in batches
+        for each in batch.snapshots
+    }
+    trained = {(epoch, f"d/{name}") for epoch in (0, 1) for name in ("kernel", "bias")}
+    assert found == trained | {(0, "f/kernel"), (0, "f/bias")}
 
 
 @pytest.mark.parametrize("backend", ["tensorflow", "torch"])
@@ -276,6 +331,57 @@ def test_weights_on_tensorflow_are_read_where_they_lie_without_torch_in_the_proc
         assert (each.stats.min, each.stats.max) == (values.min(), values.max())
         assert each.attrs.get("frozen", False) == ("moving" in name)
     assert found == printed
+
+
+def update_ratios():
+    """Of all epochs."""
+    marks = [mark for batch in batches_of(Path(".cirron/spool")) for mark in batch.marks]
+    return [mark.value for mark in marks if mark.name == "update_ratio"]
+
+
+RATIOS = """
+    def weights(model):
+        found = [keras.ops.convert_to_numpy(keras.ops.cast(each, "float32")) for each in model.trainable_weights]
+        return np.concatenate([each.ravel() for each in found]).astype("float64")
+
+    class Ratios(keras.callbacks.Callback):
+        def on_train_batch_begin(self, batch, logs):  # by when all layers are built
+            if batch == 0:
+                self.before = weights(self.model)
+        def on_epoch_end(self, epoch, logs):
+            print(np.linalg.norm(weights(self.model) - self.before) / np.linalg.norm(self.before))
+
+    ci.profile()
+    frozen, head = keras.layers.Dense(30, trainable=False), keras.layers.Dense(1, {options})
+    model = keras.Sequential([{inputs} frozen, keras.layers.BatchNormalization(), head])
+    model.compile("adam", "mse")
+    fit(model, epochs=3, callbacks=[Ratios()])
+    ci.shutdown()
+"""
+
+
+@pytest.mark.parametrize("backend", ["tensorflow", "torch"])
+@pytest.mark.parametrize("options", ["", "dtype='bfloat16'"])
+def test_each_epoch_tells_how_far_the_weights_have_come(backend, options):
+    printed = run(RATIOS.format(options=options, inputs="keras.Input((2,)),"), backend)
+    assert update_ratios() == pytest.approx([float(each) for each in printed])
+
+
+def test_a_model_that_fit_builds_tells_how_far_its_weights_have_come_in_the_first_epoch_on_torch():
+    printed = run(RATIOS.format(options="", inputs=""))
+    assert update_ratios() == pytest.approx([float(each) for each in printed])
+
+
+def test_of_a_value_that_lies_on_a_device_a_sample_is_taken_there():
+    assert run(
+        """
+            import tensorflow
+            from cirron.snapshots.variables import gathered
+            value = tensorflow.reshape(tensorflow.range(6, dtype="bfloat16"), (2, 3))
+            print(gathered(value, np.array([0, 2, 5])).astype("float64").tolist())
+            """,
+        "tensorflow",
+    ) == ["[0.0, 2.0, 5.0]"]
 
 
 def test_layers_of_one_path_on_tensorflow_are_told_apart():

@@ -103,9 +103,9 @@ def test_hooks_that_fail_are_reported_and_change_nothing():
         ci.profile()
         def fail(*args, **kwargs):
             raise LookupError("a hook with a fault")
-        OwnedLoop.next_step = OwnedLoop.begin_evaluation = OwnedLoop.end = Logged.log = fail
+        OwnedLoop.begin_epoch = OwnedLoop.begin_evaluation = OwnedLoop.end_steps = OwnedLoop.end = Logged.log = fail
     """
-    counts = "print(*(ci.health()['internal_errors'][f'hooks.{name}'] > 3 for name in ('transformers', 'lightning')))"
+    counts = "print(*(ci.health()['internal_errors'][f'hooks.{name}'] >= 3 for name in ('transformers', 'lightning')))"
     plain = run(TRAINERS, "print(fingerprint(train(), fit()))")
     assert run(TRAINERS, fail, "print(fingerprint(train(), fit()))", counts) == f"{plain}True True\n"
 
@@ -130,3 +130,44 @@ def test_the_models_are_looked_at_when_an_epoch_ends_and_two_instances_do_not_re
     assert "net.head.weight" in names[1]
     assert {each.span_id for each in snapshots} == set(epochs)
     assert draw(Path("other/spool")) == "cirron.session"
+
+
+def test_gradients_of_the_last_step_are_shown_where_the_training_ends_before_its_data():
+    run(
+        """
+        import lightning.pytorch as pl, torch
+        from common import net, numbers
+        from common_hf import trainer
+        from common_lightning import trainer as lightning_trainer
+        import cirron as ci
+
+        class Module(pl.LightningModule):
+            def __init__(self):
+                super().__init__()
+                self.net = net()
+            def training_step(self, batch, index):
+                return self.net(batch[0]).square().mean()
+            def validation_step(self, batch, index):  # before which Lightning clears the gradients
+                self.net(batch[0])
+            def configure_optimizers(self):
+                return torch.optim.SGD(self.parameters(), lr=0.1)
+
+        ci.profile()
+        trainer(train=16, max_steps=6).train()
+        trainer(train=16, max_steps=3, gradient_accumulation_steps=2).train()
+        class Stream(torch.utils.data.IterableDataset):  # of which Lightning fetches a batch ahead
+            def __iter__(self):
+                yield from numbers(3)
+
+        loader, stream = (torch.utils.data.DataLoader(data, batch_size=4) for data in (numbers(3), Stream()))
+        for data, options in (
+            (loader, {"limit_train_batches": 2, "max_epochs": 1}),
+            (loader, {"max_steps": 1}),
+            (stream, {"limit_train_batches": 2, "max_epochs": 1}),
+            (stream, {"max_steps": 2, "val_check_interval": 2}),
+        ):
+            lightning_trainer(pl.Trainer, **options).fit(Module(), data, loader)
+        """
+    )
+    marks = [mark for batch in batches_of(Path(".cirron/spool")) for mark in batch.marks]
+    assert len([mark for mark in marks if mark.name == "grad_norm" and mark.kind == "summary"]) == 6

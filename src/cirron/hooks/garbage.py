@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import gc
-import time
-from typing import Any
+
+from cirron._recorder import GarbageCallback
 
 TYPE_CHECKING = False  # as in cirron.instance
 if TYPE_CHECKING:
@@ -18,23 +18,22 @@ class GarbagePauses:
 
     def __init__(self) -> None:
         self._target: Target | None = None
-        self._began_ns = 0
+        self._callback: GarbageCallback | None = None
 
     def record_into(self, target: Target | None) -> None:
         """From now on record there; None to be as if it had never been."""
-        if target is not self._target:
-            self._target = target
-            if self._note in gc.callbacks:
-                gc.callbacks.remove(self._note)
-            if target is not None:
-                gc.callbacks.append(self._note)
-
-    def _note(self, phase: str, info: dict[str, Any]) -> None:
-        """Collections never overlap, whichever thread they hold up."""
-        if phase == "start":
-            self._began_ns = time.perf_counter_ns()
+        if target is self._target:
             return
-        duration_ns = time.perf_counter_ns() - self._began_ns
-        if duration_ns >= LEAST_NS and self._target is not None:
-            generation, collected = info["generation"], info["collected"]
-            self._target.mark("gc_pause_ms", duration_ns / 1e6, generation=generation, collected=collected)
+        self._target = target
+        if self._callback in gc.callbacks:
+            gc.callbacks.remove(self._callback)
+        self._callback = None
+        if target is not None:
+            self._listen_for(target)
+
+    def _listen_for(self, target: Target) -> None:
+        find = target.find_recorder
+        recorder = None if find is None else find()
+        if recorder is not None or find is None:
+            self._callback = GarbageCallback(recorder, LEAST_NS)
+            gc.callbacks.append(self._callback)

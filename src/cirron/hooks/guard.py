@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any, Protocol
 
+from cirron import signals
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -38,7 +40,7 @@ class Guard:
         self._faults = faults
 
     def __call__(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """What the function returns; None if it raises."""
+        """What the function returns; None if it raises anything but what is a signal handler's."""
         try:
             return function(*args, **kwargs)
         except Exception as error:  # noqa: BLE001 - the user's training goes on
@@ -68,7 +70,10 @@ class Guard:
 
         @functools.wraps(original)
         def call(*args: Any, **kwargs: Any) -> Any:
-            self(function, *args, **kwargs)
+            try:
+                function(*args, **kwargs)
+            except Exception as error:  # noqa: BLE001 - as above, but for a call
+                self._note(error)
             return original(*args, **kwargs)
 
         return call
@@ -85,6 +90,8 @@ class Guard:
         return call
 
     def _note(self, error: Exception) -> None:
+        if signals.has_raised(error):
+            raise error
         name = self._framework
         self._faults.note(
             f"hooks.{name}", error, f"{name} goes on, but a part of what it does is not recorded"

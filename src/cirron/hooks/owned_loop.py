@@ -5,8 +5,9 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
+from cirron._recorder import Steps
 from cirron.hooks.leaving import leave, leave_unused
-from cirron.hooks.names import CANONICAL, EPOCH, EVALUATION, NO_STEP_IN, STEP, UNITS
+from cirron.hooks.names import CANONICAL, EPOCH, EVALUATION, STEP, STEPS, UNITS
 
 if TYPE_CHECKING:
     from cirron._recorder.idle import AnyScope
@@ -20,6 +21,9 @@ class OwnedLoop:
     batch, of which frameworks do not tell: so it opens when the one before ends, and what was opened for a batch that
     never came is as if it had never been.
 
+    Attributes:
+        next_step: called with an index, it ends the step before, and begins the one with this index.
+
     Example:
         loop = OwnedLoop(target)
         loop.begin_epoch(0)
@@ -31,10 +35,10 @@ class OwnedLoop:
 
     def __init__(self, target: Target) -> None:
         self._target = target
-        self._scope_unless = target.scope_unless
         self._unit: AnyScope | None = None
         self._is_epoch = False
-        self._step: AnyScope | None = None
+        self._steps = Steps(target.find_recorder, *STEPS)
+        self.next_step = self._steps.next  # the core's own: a method here would be one more call at each step
 
     def begin_epoch(self, index: int) -> None:
         """Open an epoch, but within a loop that the user has opened: then the steps belong to that.
@@ -43,7 +47,7 @@ class OwnedLoop:
         """
         self._is_epoch = True
         unless = () if _here.is_in_epoch() else UNITS
-        self._unit = self._scope_unless(EPOCH, unless, CANONICAL, index)
+        self._unit = self._target.scope_unless(EPOCH, unless, CANONICAL, index)
         if self._unit is not None:
             self._unit.__enter__()
             _here.epochs.append(self._unit)
@@ -54,25 +58,16 @@ class OwnedLoop:
         self._unit = self._target.scope(name, **attrs)
         self._unit.__enter__()
 
-    def next_step(self, index: int) -> None:
-        """End the step before, and begin the one with this index."""
-        if self._step is not None:
-            self._step.__exit__(None, None, None)
-        self._step = step = self._scope_unless(STEP, NO_STEP_IN, CANONICAL, index)
-        if step is not None:
-            step.__enter__()
-
     def end_step(self) -> None:
         """The step that is open is over; the wait for the next batch does not begin yet."""
-        self._leave_step(None)
+        leave(self._steps.step, None)
 
     def end_steps(self) -> None:
         """No batch will come for the step that is open: it is as if it had never been.
 
         Where something was recorded in it, such as the fetch that found the data at its end, it is called `step.end`.
         """
-        leave_unused(self._step, f"{STEP}.end")
-        self._step = None
+        leave_unused(self._steps.step, f"{STEP}.end")
 
     def end(self) -> None:
         """The unit is over, and has gone well."""
@@ -89,12 +84,8 @@ class OwnedLoop:
 
     def fail(self, error: BaseException | None) -> None:
         """Something ends all that is open; None where nobody knows what."""
-        self._leave_step(error)
+        leave(self._steps.step, error)
         self._leave_unit(error)
-
-    def _leave_step(self, error: BaseException | None) -> None:
-        step, self._step = self._step, None
-        leave(step, error)
 
     def _leave_unit(self, error: BaseException | None) -> None:
         unit, self._unit = self._unit, None

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from cirron.hooks.logged import Logged
 from cirron.hooks.owned_loop import OwnedLoop
-from cirron.hooks.torch.loaders import expect_training
+from cirron.hooks.torch.loaders import expect_end, expect_training
 
 if TYPE_CHECKING:
     from cirron.hooks.target import Target
@@ -52,7 +52,10 @@ class Fit:
     def begin_step(self, loop: Any) -> Step:
         """Lightning goes to the next batch."""
         self.begin_epoch(loop)
-        self.loop.next_step(loop.batch_idx + 1)
+        index = loop.batch_idx + 1
+        if index + 1 >= loop.max_batches or 0 <= loop.max_steps <= loop.trainer.global_step + 1:
+            expect_end(max(0, index + 1 - loop._data_fetcher.fetched))
+        self.loop.next_step(index)
         return Step(self.loop)
 
     def end_epoch(self) -> None:

@@ -14,14 +14,13 @@ from cirron.hooks.data_load import DataLoad
 from cirron.hooks.guard import Guard
 from cirron.hooks.lightning.fit import Fit, Step
 from cirron.hooks.lightning.optimizer_step import OptimizerStepHooks
+from cirron.hooks.lightning.results import StepValues, epoch_values
 from cirron.hooks.logged import Logged
 from cirron.hooks.names import EVALUATION, PREDICTION
 from cirron.hooks.owned_loop import OwnedLoop
 from cirron.hooks.patches import Patches
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from cirron.hooks.target import Target
 
 
@@ -40,6 +39,7 @@ class LightningHooks:
         self._patches = Patches()
         self._fits: WeakKeyDictionary[Any, Fit] = WeakKeyDictionary()  # by their loops, as here too
         self._evaluations: WeakKeyDictionary[Any, OwnedLoop] = WeakKeyDictionary()
+        self._step_values: WeakKeyDictionary[Any, StepValues] = WeakKeyDictionary()  # by their connectors
 
     def install(self) -> None:
         """Begin to record."""
@@ -50,8 +50,9 @@ class LightningHooks:
         self._hook_evaluation("prediction_loop", "_PredictionLoop", "_predict_step", self._begin_prediction)
         fetcher = self._module("loops.fetchers")._DataFetcher
         self._patches.set(fetcher, "__next__", self._guard.around(self._begin_load, fetcher.__next__))
-        connector = self._module("trainer.connectors.logger_connector.logger_connector")._LoggerConnector
-        self._patches.set(connector, "log_metrics", self._guard.before(self._log, connector.log_metrics))
+        self._hook_logged(
+            self._module("trainer.connectors.logger_connector.logger_connector")._LoggerConnector
+        )
         OptimizerStepHooks(self._target, self._guard).install(
             self._patches,
             self._module("core.optimizer").LightningOptimizer,
@@ -87,6 +88,13 @@ class LightningHooks:
         patches.set(loop, "on_run_start", guard.after(self._next_step, loop.on_run_start))
         patches.set(loop, step, guard.after(self._next_step, getattr(loop, step)))
         patches.set(loop, "on_run_end", guard.before(self._end_steps, loop.on_run_end))
+
+    def _hook_logged(self, connector: Any) -> None:
+        """After each batch, and where the values of an epoch go to the loggers: whether these get them or not."""
+        guard, patches = self._guard, self._patches
+        patches.set(connector, "on_batch_end", guard.after(self._log_step, connector.on_batch_end))
+        for name in ("update_train_epoch_metrics", "log_eval_end_metrics"):
+            patches.set(connector, name, guard.before(self._log_epoch, getattr(connector, name)))
 
     # ---- training
 
@@ -141,7 +149,17 @@ class LightningHooks:
         """Where Lightning does not know how much data there is, it fetches one batch before the first step."""
         return DataLoad.begun(self._target, is_first=fetcher.fetched == 0)
 
-    def _log(self, connector: Any, metrics: Mapping[str, Any], *args: object, **kwargs: object) -> None:
+    def _log_step(self, connector: Any) -> None:
+        results = connector.trainer._results
+        if results and not connector.trainer.sanity_checking:
+            values = self._step_values.setdefault(connector, StepValues()).new_in(results)
+            self._logged_of(connector).log(values)
+
+    def _log_epoch(self, connector: Any, *args: object) -> None:
+        if not connector.trainer.sanity_checking:
+            self._logged_of(connector).log(epoch_values(connector.trainer._results))
+
+    def _logged_of(self, connector: Any) -> Logged:
+        """What is logged outside of a fit is no part of an epoch."""
         fit = self._fits.get(connector.trainer.fit_loop)
-        logged = Logged(self._target) if fit is None else fit.logged
-        logged.log(metrics)
+        return Logged(self._target) if fit is None else fit.logged

@@ -1,4 +1,4 @@
-"""A `fit` that was under way before anybody recorded it: it is found at the beginning of its next epoch."""
+"""A `fit` that was under way before anybody recorded it: it is found at the end of a batch, or at its next epoch."""
 
 from __future__ import annotations
 
@@ -20,24 +20,42 @@ if TYPE_CHECKING:
     from cirron.hooks.tensorflow.runs import Run, Runs
 
 
-def finding(runs: Runs, guard: Guard, begin: Callable[[Any], Run]) -> Callable[..., None]:
-    """What is to hear of each epoch that begins, before anybody else does.
+class Finder:
+    """Looks for the `fit` that a list of callbacks belongs to.
 
     Args:
         runs: that are known.
         guard: of the hooks.
         begin: makes a run of a model's `fit`.
     """
-    fit = inspect.unwrap(keras.Model.fit).__code__
 
-    def find(callbacks: Any, *told: object, **named: object) -> None:
-        if runs.told_by(callbacks, TRAIN) is None and _caller().f_code is fit:
-            run = begin(callbacks.model)
-            run.is_told_by(callbacks)
-            # Nobody else tells when this call returns or raises; its list of callbacks is local to it.
-            run.until = weakref.ref(callbacks, partial(_end, guard, run))
+    def __init__(self, runs: Runs, guard: Guard, begin: Callable[[Any], Run]) -> None:
+        self._runs = runs
+        self._guard = guard
+        self._begin = begin
+        self._fit = inspect.unwrap(keras.Model.fit).__code__
 
-    return find
+    def at_epoch(self, callbacks: Any, *told: object, **named: object) -> None:
+        """An epoch begins, of which nobody else has heard yet."""
+        if self._runs.told_by(callbacks, TRAIN) is None and _caller().f_code is self._fit:
+            self._found(callbacks)
+
+    def amid_epoch(self, callbacks: Any) -> Run | None:
+        """A batch of an unknown run is over; what comes after it belongs to the epoch at hand."""
+        frame = _caller()
+        if frame.f_code is not self._fit:
+            return None
+        epoch = frame.f_locals["epoch"]
+        run = self._found(callbacks)
+        run.begin_epoch(epoch)
+        return run
+
+    def _found(self, callbacks: Any) -> Run:
+        run = self._begin(callbacks.model)
+        run.is_told_by(callbacks)
+        # Nobody else tells when this call returns or raises; its list of callbacks is local to it.
+        run.until = weakref.ref(callbacks, partial(_end, self._guard, run))
+        return run
 
 
 def _end(guard: Guard, run: Run, _: object) -> None:

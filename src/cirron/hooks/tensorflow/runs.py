@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from cirron.hooks.names import PREDICTION
 from cirron.hooks.owned_loop import OwnedLoop
+from cirron.hooks.tensorflow.batch_logs import mark_all
 
 if TYPE_CHECKING:
     from cirron.hooks.target import Target
@@ -24,12 +25,14 @@ class Run:
     Attributes:
         kind: `TRAIN`, `TEST` or `PREDICT`.
         is_first: whether the batch at hand is the first of its epoch, evaluation or prediction.
+        logs: of the batch at hand, until they are marked.
         until: kept with the run, to tell when it ends where no call does.
     """
 
     def __init__(self, target: Target, kind: str, under_way: list[Run]) -> None:
         self.kind = kind
         self.is_first = False
+        self.logs: Any = None
         self._mark = target.mark
         self._under_way = under_way
         self._loop = OwnedLoop(target)
@@ -44,20 +47,29 @@ class Run:
         """Whether this list of callbacks tells of it: the first one that does, not lists that are callbacks in it."""
         if self._callbacks is None:
             self._callbacks = weakref.ref(callbacks)
-        return self._has(callbacks)
+        return self._callbacks() is callbacks
 
     def begin_epoch(self, epoch: int) -> None:
         """An epoch of `fit` begins."""
         self._loop.begin_epoch(epoch)
 
-    def wait_for(self, batch: int) -> None:
-        """Nothing more happens with the batch before, and Keras turns to the one with this index."""
-        self.is_first = batch == 0
-        self._loop.next_step(batch)
+    def wait_for_first(self) -> None:
+        """Keras turns to the first batch."""
+        self.is_first = True
+        self._loop.next_step(0)
+
+    def end_batch(self, batch: int) -> None:
+        """Nothing more happens with the batch of this index, and Keras turns to the next."""
+        if self.logs is not None:  # no numbers were made of them, or in another thread
+            logs, self.logs = self.logs, None
+            mark_all(self._mark, logs)
+        self.is_first = False
+        self._loop.next_step(batch + 1)
 
     def validate_with(self, callbacks: Any) -> None:
         """Another run begins; the validation in `fit` has its list of callbacks, and is in no step."""
-        if callbacks is not None and self._has(callbacks):
+        told_by = None if self._callbacks is None else self._callbacks()
+        if told_by is not None and told_by is callbacks:
             self.end_steps()
 
     def end_steps(self) -> None:
@@ -66,18 +78,12 @@ class Run:
 
     def end_epoch(self, logs: Any) -> None:
         """The epoch, with its callbacks, is over."""
-        self.log(logs, "summary")
+        self.log(logs)
         self._loop.end()
 
-    def log(self, logs: Any, kind: str = "point") -> None:
-        """Mark what Keras logs, without waiting for what a device still computes."""
-        if not isinstance(logs, dict):
-            return
-        for name, value in logs.items():
-            if isinstance(value, dict):  # a metric with several values
-                self.log(value, kind)
-            else:
-                self._mark(name, value, kind)
+    def log(self, logs: Any) -> None:
+        """Mark the values at the end of an epoch or evaluation."""
+        mark_all(self._mark, logs, "summary")
 
     def end(self) -> None:
         """It returns, or goes on unrecorded."""
@@ -88,9 +94,6 @@ class Run:
         """It raises this."""
         if self._leave():
             self._loop.fail(error)
-
-    def _has(self, callbacks: Any) -> bool:
-        return self._callbacks is not None and self._callbacks() is callbacks
 
     def _leave(self) -> bool:
         """Whether it was still recorded."""

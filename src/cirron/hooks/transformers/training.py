@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from cirron.hooks.logged import Logged
 from cirron.hooks.owned_loop import OwnedLoop
-from cirron.hooks.torch.loaders import expect_training
+from cirron.hooks.torch.loaders import expect_end, expect_training
 
 if TYPE_CHECKING:
     from cirron.hooks.target import Target
@@ -49,10 +49,12 @@ class Training:
         self._begin_epoch(state)
 
     def on_step_begin(self, handler: Any, state: Any) -> None:
-        """The first batch of a step goes to the model."""
+        """The first batch of a step goes to the model; all of them have been fetched."""
         if not self._has_batches:
             self.begin_step(state)
         self._has_batches = False
+        if 0 < state.max_steps <= state.global_step + 1:
+            expect_end(0)
 
     def on_epoch_end(self, handler: Any, state: Any) -> None:
         """The epoch has no more steps, but may be evaluated and saved yet."""
