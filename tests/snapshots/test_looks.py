@@ -1,5 +1,6 @@
 """What tensors of every kind look like."""
 
+import warnings
 from collections import Counter
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.testing._internal.two_tensor import TwoTensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from cirron.snapshots import looks
@@ -51,6 +53,12 @@ def test_types_that_only_torch_can_read_are_read_by_torch(dtype):
 def test_complex_numbers_count_by_their_magnitude_and_that_is_said():
     look = look_at(torch.tensor([3 + 4j, 0]))
     assert (look.stats.max, look.attrs) == (5.0, {"of": "magnitudes"})
+
+
+def test_the_small_complex_numbers_that_only_torch_can_read_keep_their_imaginary_part(recwarn):
+    with warnings.catch_warnings(action="ignore"):  # torch calls them experimental
+        tensor = torch.tensor([3 + 4j, 0]).to(torch.complex32)
+    assert (look_at(tensor).stats.max, recwarn.list) == (5.0, [])
 
 
 @pytest.mark.parametrize(
@@ -130,6 +138,11 @@ def test_a_fake_tensor_is_left_alone():
     assert "unreadable" in look.attrs
 
 
+def test_a_tensor_that_is_made_of_others_has_no_memory_of_its_own():
+    tensor = TwoTensor(torch.ones(2, 3), torch.ones(2, 3))
+    assert unreadable(tensor) == "TwoTensor: it has no memory of its own"
+
+
 def test_a_distributed_parameter_is_told_by_the_shard_that_is_here():
     ended = run_program("""if True:
         import torch, torch.distributed as dist
@@ -159,15 +172,25 @@ def assert_same(by_torch, native):
         assert by_torch == native
         return
     largest = max(abs(native[4]), abs(native[5]))
-    assert by_torch[2:7] == pytest.approx(native[2:7], rel=1e-6, abs=largest * 1e-12)
+    for by_one, by_the_other in zip(by_torch[2:7], native[2:7], strict=True):
+        near = None if by_the_other is None else pytest.approx(by_the_other, rel=1e-6, abs=largest * 1e-12)
+        assert by_one == near
     assert by_torch[7] == pytest.approx(native[7], rel=1e-12, abs=largest * 1e-12)
+    assert (by_torch[7][0], by_torch[7][-1]) == (native[7][0], native[7][-1])
     assert sum(by_torch[8]) == sum(native[8])
 
 
 KINDS = ["float32", "float64", "float16", "bfloat16", "complex64", "complex128"]
 
 
-@given(st.lists(st.tuples(st.lists(st.floats(width=32), max_size=40), st.sampled_from(KINDS)), min_size=1))
+@given(
+    st.lists(
+        st.tuples(
+            st.lists(st.floats(width=32) | st.floats(-1e308, 1e308), max_size=40), st.sampled_from(KINDS)
+        ),
+        min_size=1,
+    )
+)
 @settings(deadline=None, max_examples=200)
 def test_torch_and_the_native_function_say_the_same(contents):
     tensors = [
@@ -180,6 +203,14 @@ def test_torch_and_the_native_function_say_the_same(contents):
 ADVERSARIAL = {
     "a large offset": 1e6 + torch.randn(5000),
     "subnormal": torch.randn(3000) * 1e-40,
+    "subnormal float64": torch.randn(3000, dtype=torch.float64) * 1e-310,
+    "the smallest": torch.tensor([5e-324, 0, 5e-324], dtype=torch.float64),
+    "small": torch.randn(3000, dtype=torch.float64) * 1e-200,
+    "large": torch.randn(3000, dtype=torch.float64) * 1e200,
+    "the largest": torch.tensor([1.7e308, -1.7e308, 1e308, torch.nan], dtype=torch.float64),
+    "the largest of all": torch.full((5,), torch.finfo(torch.float64).max, dtype=torch.float64),
+    "large and complex": torch.randn(3000, dtype=torch.complex128) * 1e300,
+    "large and all nan": torch.full((7,), torch.nan, dtype=torch.float64),
     "constant": torch.full((2049,), -0.1),
     "one element": torch.tensor(3.5),
     "empty": torch.empty(3, 0),
@@ -197,6 +228,14 @@ def test_tensors_of_all_kinds_are_looked_at_together_on_their_device():
         ADVERSARIAL.values(), torch_statistics(list(ADVERSARIAL.values())), strict=True
     ):
         assert_same(by_torch, host_statistics(tensor))
+
+
+def test_on_a_device_the_last_bucket_ends_at_the_maximum():
+    torch.manual_seed(0)
+    tensors = [torch.randn(50, dtype=torch.float64) for _ in range(300)]
+    for tensor, (*_, edges, counts) in zip(tensors, torch_statistics(tensors), strict=True):
+        assert edges[-1] == tensor.max()
+        assert sum(counts) == 50
 
 
 def test_a_device_goes_through_a_large_tensor_part_by_part(monkeypatch):

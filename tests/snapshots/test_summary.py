@@ -6,9 +6,11 @@ from itertools import pairwise
 import pytest
 import torch
 from torch import nn
+from torch.testing._internal.two_tensor import TwoTensor
 
 import cirron as ci
 from cirron.snapshots.movement import Movement
+from cirron.snapshots.subjects import Subject
 from cirron.spool import read
 
 
@@ -61,6 +63,30 @@ def test_the_norm_of_gradients_that_are_not_finite_is_no_number(model):
     assert (mark.value, mark.value_nonfinite) == (None, "nan")
 
 
+@pytest.mark.parametrize(
+    ("gradients", "norm", "nonfinite"),
+    [
+        ([[3e200], [4e200]], 5e200, None),
+        ([[3e-200], [4e-200]], 5e-200, None),
+        ([[1.7e308], [1.0]], 1.7e308, None),
+        ([[1.7e308, 1.7e308], [1.0]], None, "inf"),
+        ([[1.7e308], [1.7e308]], None, "inf"),
+        ([[1.7e308, 1.7e308], [math.nan]], None, "nan"),
+        ([[], [2.0]], 2.0, None),
+    ],
+)
+def test_the_norm_of_large_and_small_gradients_is_as_exact_as_any(gradients, norm, nonfinite):
+    model = nn.ParameterList(torch.zeros(len(each), dtype=torch.float64) for each in gradients)
+    ci.profile()
+    ci.watch(model)
+    for _ in ci.epochs(range(1)):
+        for parameter, each in zip(model, gradients, strict=True):
+            parameter.grad = torch.tensor(each, dtype=torch.float64)
+    ((_, mark),) = marks("grad_norm")
+    assert mark.value == (None if norm is None else pytest.approx(norm, rel=1e-9, abs=0))
+    assert mark.value_nonfinite == nonfinite
+
+
 def test_without_gradients_there_is_no_norm(model):
     ci.profile()
     ci.watch(model)
@@ -69,6 +95,12 @@ def test_without_gradients_there_is_no_norm(model):
 
 
 # ---- how far the weights come ----
+
+
+def parameters(*tensors):
+    """As those of one model, which has to live as long as anything is to be known of them."""
+    model = nn.Module()
+    return model, [Subject(str(place), str(place), each, model) for place, each in enumerate(tensors)]
 
 
 def test_each_epoch_says_how_far_its_weights_have_come(model):
@@ -87,43 +119,67 @@ def test_each_epoch_says_how_far_its_weights_have_come(model):
 def test_large_tensors_are_known_by_a_sample_that_counts_as_the_whole():
     torch.manual_seed(0)
     large, small = torch.randn(300, 400), torch.randn(50)
+    _model, there = parameters(large, small)
     movement = Movement()
-    movement.begin([large, small])
+    movement.begin(there)
     before = torch.cat([large.flatten(), small])
     large += torch.randn_like(large) * 0.01
     small += torch.randn_like(small) * 0.5
     after = torch.cat([large.flatten(), small])
-    assert movement.ratio([large, small]) == pytest.approx(
-        float((after - before).norm() / before.norm()), rel=0.1
-    )
+    assert movement.ratio(there) == pytest.approx(float((after - before).norm() / before.norm()), rel=0.1)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64, torch.complex64])
 def test_weights_of_any_kind_move(dtype):
     tensor = torch.ones(5000, dtype=dtype)
+    _model, there = parameters(tensor, torch.ones(3, dtype=torch.int32))
     movement = Movement()
-    movement.begin([tensor, torch.ones(3, dtype=torch.int32)])
+    movement.begin(there)
     tensor += 1
-    assert movement.ratio([tensor]) == 1
+    assert movement.ratio(there) == 1
+
+
+@pytest.mark.parametrize("scale", [1e-200, 1e200])
+def test_weights_whose_squares_are_no_numbers_move(scale):
+    tensor = torch.full((3,), scale, dtype=torch.float64)
+    _model, there = parameters(tensor)
+    movement = Movement()
+    movement.begin(there)
+    tensor *= 1.5
+    assert movement.ratio(there) == pytest.approx(0.5)
+
+
+def test_a_parameter_of_an_odd_kind_does_not_keep_the_others_from_being_known(model):
+    model.register_parameter("odd", nn.Parameter(TwoTensor(torch.ones(2), torch.ones(2))))
+    ci.profile()
+    ci.watch(model)
+    for _ in ci.epochs(range(1)):
+        with torch.no_grad():
+            model.weight.mul_(1.5)
+            model.bias.mul_(1.5)
+    ((_, mark),) = marks("update_ratio")
+    assert mark.value == pytest.approx(0.5)
 
 
 def test_what_is_new_since_the_look_before_does_not_count():
     one, two = torch.ones(3), torch.ones(3)
+    _model, there = parameters(one, two)
     movement = Movement()
-    movement.begin([one])
+    movement.begin(there[:1])
     one *= 2
     two *= 5
-    assert movement.ratio([one, two]) == 1
+    assert movement.ratio(there) == 1
     two *= 2
-    assert movement.ratio([two]) == 1
+    assert movement.ratio(there[1:]) == 1
 
 
 def test_weights_that_were_all_zero_have_no_ratio():
     zeros = torch.zeros(3)
+    _model, there = parameters(zeros)
     movement = Movement()
-    movement.begin([zeros])
+    movement.begin(there)
     zeros += 1
-    assert movement.ratio([zeros]) is None
+    assert movement.ratio(there) is None
 
 
 # ---- the first number that is none ----
@@ -146,6 +202,22 @@ def test_a_loss_that_is_not_finite_is_marked_at_once_with_the_first_gradient_tha
     ]
 
 
+@pytest.mark.parametrize(
+    "backward",
+    [
+        lambda loss: loss.reshape(1).backward(),
+        lambda loss: torch.autograd.backward([loss]),
+        lambda loss: torch.autograd.backward((torch.zeros((), requires_grad=True) * 1, loss)),
+    ],
+    ids=["one element", "a list", "the second of two"],
+)
+def test_a_loss_is_looked_at_however_it_gets_into_its_backward_pass(model, backward):
+    ci.profile()
+    backward((model(torch.ones(3)) * math.inf).sum().abs())
+    found = [(span.name, mark.value, mark.attrs) for span, mark in marks("nonfinite")]
+    assert found == [("backward", "loss", {"value": "inf"})]
+
+
 def test_gradients_that_are_not_finite_are_marked_at_the_end_of_the_epoch_when_the_loss_is(model):
     ci.profile()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
@@ -160,6 +232,19 @@ def test_a_training_in_which_all_is_well_has_no_such_mark(model):
     ci.profile()
     train(model, torch.optim.SGD(model.parameters(), lr=0.1), epochs=2)
     assert marks("nonfinite") == []
+
+
+def test_gradients_that_the_program_has_mended_are_what_they_are_when_the_epoch_ends(model):
+    ci.profile()
+    ci.watch(model)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    for _ in ci.epochs(range(1)):
+        (model(torch.ones(3)) * math.nan).sum().backward()
+        for each in model.parameters():
+            each.grad.data.nan_to_num_(0.5)
+        optimizer.step()
+    ((_, mark),) = marks("grad_norm")
+    assert mark.value == pytest.approx(math.sqrt(8 * 0.5**2))
 
 
 def test_an_error_in_the_backward_pass_of_such_a_loss_is_the_programs(model):

@@ -1,14 +1,20 @@
 """Snapshots of real torch models, as a program would have them taken."""
 
+import copy
 import gc
 import logging
+import signal
 import weakref
+from collections import Counter
 
 import numpy as np
 import pytest
 import torch
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
 
 import cirron as ci
+from cirron.snapshots.gradients import state_of
 from cirron.spool import read, seal_dead_journals
 from support.programs import run_program
 
@@ -109,6 +115,16 @@ def test_tied_parameters_come_once_with_all_their_names(small):
     assert found["0.weight"].attrs == {"tied": "1.weight, 2.weight"}
 
 
+def test_the_names_of_tied_parameters_are_as_long_as_an_attribute_may_be():
+    model = torch.nn.ModuleDict({name: torch.nn.Linear(1, 1, bias=False) for name in ("a", "ä" * 200)})
+    model["ä" * 200].weight = model["a"].weight
+    ci.profile()
+    ci.watch(model)
+    list(ci.epochs(range(1)))
+    ci.shutdown()
+    assert taken()[0]["a.weight"].attrs == {"tied": "ä" * 128}
+
+
 def test_frozen_parameters_are_looked_at_once_and_when_they_change_all_the_same(small):
     small[0].requires_grad_(requires_grad=False)
     ci.profile()
@@ -121,6 +137,18 @@ def test_frozen_parameters_are_looked_at_once_and_when_they_change_all_the_same(
     frozen = {epoch: sorted(name for name in found if name[0] == "0") for epoch, found in taken().items()}
     assert frozen == {0: ["0.bias", "0.weight"], 1: [], 2: ["0.bias"], 3: []}
     assert taken()[0]["0.weight"].attrs == {"frozen": True}
+
+
+def test_an_average_of_weights_that_is_kept_through_data_is_looked_at_in_each_epoch(small):
+    average = copy.deepcopy(small).requires_grad_(requires_grad=False)
+    ci.profile(frameworks=[])
+    ci.watch(average)
+    for epoch in train(small, epochs=4):
+        for mean, now in zip(average.parameters(), small.parameters(), strict=True):
+            mean.data.mul_(0.5).add_(now.data, alpha=0.5 if epoch < 3 else 0)
+            mean.data.mul_(1 if epoch < 3 else 2)
+    ci.shutdown()
+    assert {epoch: len(found) for epoch, found in taken().items()} == {0: 3, 1: 3, 2: 3, 3: 0}
 
 
 def test_every_session_looks_at_frozen_parameters_anew(small):
@@ -295,7 +323,159 @@ def test_a_model_that_fails_hurts_nobody(small, caplog):
     ci.shutdown()
 
 
+def test_a_training_with_tensors_that_have_no_memory_goes_on_and_the_next_one_is_looked_at():
+    ended = run_program("""if True:
+        import torch, cirron as ci
+        from torch._subclasses.fake_tensor import FakeTensorMode
+        def train():
+            model = torch.nn.Linear(30, 20)
+            optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+            for epoch in ci.epochs(range(1)):
+                optimizer.zero_grad()
+                model(torch.ones(2, 30)).square().sum().backward()
+                optimizer.step()
+        ci.profile()
+        with FakeTensorMode():
+            train()
+        train()
+        print(ci.health()["internal_errors"])
+    """)
+    assert (ended.code, ended.stdout, ended.stderr) == (0, "{}\n", "")
+    batches = list(read(".cirron").batches())
+    fake, real = sorted(
+        (span.start_ns, span.id) for batch in batches for span in batch.spans if span.name == "epoch"
+    )
+    unreadable = Counter(
+        (each.span_id, "unreadable" in each.attrs) for batch in batches for each in batch.snapshots
+    )
+    assert unreadable == {(fake[1], True): 4, (real[1], False): 4}
+    summary = {
+        (mark.span_id, mark.name)
+        for batch in batches
+        for mark in batch.marks
+        if mark.name in ("grad_norm", "update_ratio")
+    }
+    assert summary == {(real[1], "grad_norm"), (real[1], "update_ratio")}
+
+
+@pytest.mark.parametrize("error", [TimeoutError, RuntimeError, ValueError])
+@pytest.mark.parametrize("calls", [1, 2])
+def test_what_a_signal_handler_raises_in_the_midst_of_a_look_is_for_the_program(error, calls):
+    class Interrupted(torch.Tensor):
+        """A signal comes while one of the looks at it is under way."""
+
+        left = None
+
+        @classmethod
+        def __torch_function__(cls, function, types, args=(), kwargs=None):
+            if function is torch.Tensor.detach and cls.left is not None:
+                cls.left -= 1
+                if cls.left == 0:
+                    signal.raise_signal(signal.SIGALRM)
+            return super().__torch_function__(function, types, args, kwargs)
+
+    def too_long(*_):
+        raise error("training takes too long")
+
+    def end_an_epoch():
+        for _ in ci.epochs(range(1)):
+            Interrupted.left = calls
+
+    before = signal.signal(signal.SIGALRM, too_long)
+    model = torch.nn.Module()
+    model.interrupted = torch.nn.Parameter(Interrupted(torch.ones(2)))
+    ci.profile(frameworks=[])
+    ci.watch(model)
+    try:
+        with pytest.raises(error, match="training takes too long"):
+            end_an_epoch()
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert ci.health()["internal_errors"] == {}
+    ci.shutdown()
+
+
+def test_an_error_of_a_models_own_is_none_of_a_signal_handler(small, caplog):
+    def handler(*_):
+        raise AssertionError
+
+    small.named_parameters = lambda **_: 1 / 0
+    before = signal.signal(signal.SIGALRM, handler)
+    ci.profile()
+    ci.watch(small)
+    try:
+        assert list(ci.epochs(range(2))) == [0, 1]
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert caplog.text.count("division by zero") == 1
+    ci.shutdown()
+
+
 # ---- what it leaves as it was ----
+
+
+class Dispatched(TorchDispatchMode):
+    """Counts the operations of torch."""
+
+    def __init__(self):
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        self.count += 1
+        return function(*args, **(kwargs or {}))
+
+
+class Called(TorchFunctionMode):
+    """Counts the calls of torch's functions."""
+
+    def __init__(self):
+        super().__init__()
+        self.count = 0
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        self.count += 1
+        return function(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("mode", [Dispatched, Called])
+def test_a_mode_of_the_programs_sees_nothing_of_a_look(small, mode):
+    counts = []
+    for settings in (dict(snapshots=None), dict(snapshots="full")):
+        model = copy.deepcopy(small)
+        ci.profile(frameworks=[], **settings)
+        ci.watch(model)
+        with mode() as counting:
+            list(train(model, epochs=2))
+        ci.shutdown()
+        counts.append(counting.count)
+    assert counts[0] == counts[1] > 0
+
+
+@pytest.fixture
+def converting_in_place():
+    torch.__future__.set_swap_module_params_on_conversion(True)
+    yield
+    torch.__future__.set_swap_module_params_on_conversion(False)
+
+
+@pytest.mark.usefixtures("converting_in_place")
+def test_a_model_can_be_converted_in_place_and_is_still_known(small):
+    ci.profile()
+    ci.watch(small)
+    for _ in ci.epochs(range(3)):
+        small.double()
+        small.load_state_dict(small.state_dict())
+        optimizer = torch.optim.SGD(small.parameters(), lr=0.1)
+        small(torch.ones(2, 4, dtype=torch.float64)).square().sum().backward()
+        optimizer.step()
+    ci.shutdown()
+    assert [len(found) for found in taken().values()] == [6, 6, 6]
+    ratios = [
+        mark for batch in read(".cirron").batches() for mark in batch.marks if mark.name == "update_ratio"
+    ]
+    assert [mark.value is not None for mark in ratios] == [True] * 3
+
 
 TRAINING = """
 import hashlib, torch
@@ -344,3 +524,28 @@ def test_a_process_that_is_killed_has_left_the_snapshots_of_the_epochs_before():
     assert ended.code == -9
     seal_dead_journals(".cirron")
     assert [len(found) for found in taken().values()] == [2, 2, 2, 0]
+
+
+def test_a_tensor_is_another_than_the_one_before_it_at_the_same_address():
+    memory = np.ones(8)
+    first = torch.from_numpy(memory)
+    before = state_of(first)
+    assert before == state_of(first)
+    del first
+    assert before != state_of(torch.from_numpy(memory))
+
+
+@pytest.mark.parametrize("requires_grad", [True, False])
+def test_of_parameters_that_a_model_has_no_more_nothing_is_kept(small, requires_grad):
+    def kept():
+        gc.collect()
+        return sum(type(each) is torch.Tensor and each.shape == (256,) for each in gc.get_objects())
+
+    ci.profile()
+    ci.watch(small)
+    for epoch in ci.epochs(range(20)):
+        small[0].weight = torch.nn.Parameter(torch.ones(100, 4), requires_grad=requires_grad)
+        if epoch == 2:
+            after_few = kept()
+    assert kept() == after_few
+    ci.shutdown()

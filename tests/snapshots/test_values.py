@@ -2,6 +2,8 @@
 
 import logging
 import os
+import shutil
+import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -10,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
+from safetensors import safe_open
 from torch import nn
 
 import cirron as ci
@@ -17,10 +20,11 @@ from cirron import recording
 from cirron.cli.app import cirron as command
 from cirron.faults import Faults
 from cirron.settings import Settings
-from cirron.snapshots import TensorFile, value_files
+from cirron.snapshots import TensorFile, files_cap, value_files
+from cirron.snapshots.files_cap import FilesCap
 from cirron.snapshots.keep import LEAST_SAMPLE
 from cirron.snapshots.value_files import Entry, Lot, ValueFiles
-from cirron.spool import read
+from cirron.spool import read, seal_dead_journals
 from cirron.spool.records import Snapshot
 from support.programs import run_program
 
@@ -129,6 +133,23 @@ def test_what_such_a_file_cannot_hold_has_statistics_and_says_why():
     }
 
 
+@pytest.mark.parametrize("kept", ["stats", "full"])
+def test_names_that_no_file_can_hold_are_written_as_far_as_they_can_be_and_spoil_nothing(kept):
+    model = nn.Linear(8, 3)
+    model.register_parameter("\ud800", nn.Parameter(torch.ones(3)))
+    model.register_parameter("\ud801", nn.Parameter(torch.zeros(3)))
+    model.register_parameter("\ud802", model.weight)
+    ci.profile(snapshots=kept)
+    ci.watch(model)
+    list(train(model, epochs=1))
+    ci.shutdown()
+    found = {name: each for (_, name), each in snapshots().items()}
+    assert sorted(found) == ["?", "?#1", "bias", "bias.grad", "weight", "weight.grad"]
+    assert found["weight"].attrs == {"tied": "?"}
+    if kept == "full":
+        assert [values(found[name]).tolist() for name in ("?", "?#1")] == [[1, 1, 1], [0, 0, 0]]
+
+
 def test_the_command_line_reads_them(model):
     ci.profile(snapshots="full")
     ci.watch(model)
@@ -235,6 +256,41 @@ def test_beyond_their_cap_the_oldest_files_go_and_are_counted(caplog):
     assert caplog.text.count("have reached their cap") == 1
 
 
+def many_files(folder, count, size_bytes=100):
+    """The spans of a session, each with its file, as they come."""
+    for number in range(count):
+        path = folder / "snapshots" / f"{number:032x}" / "weights.safetensors"
+        path.parent.mkdir(parents=True)
+        path.write_bytes(bytes(size_bytes))
+        yield path.parent.name
+
+
+def test_far_below_their_cap_files_are_not_measured_each_time(tmp_path, monkeypatch):
+    measured = []
+    size_of = files_cap.size_of
+    monkeypatch.setattr(files_cap, "size_of", lambda path: [measured.append(path), size_of(path)][1])
+    cap = FilesCap(tmp_path, 1024 * 1024, Faults())
+    for name in many_files(tmp_path, 300):
+        cap.keep(name)
+    assert len(measured) == 301
+    assert cap.removed_count == 0
+
+
+def test_what_other_processes_write_and_remove_counts_for_the_cap_too(tmp_path):
+    caps = [FilesCap(tmp_path, 50_000, Faults()) for _ in range(2)]
+    names = many_files(tmp_path, 2000)
+    for number, name in enumerate(names):
+        caps[number % 2].keep(name)
+    left = sorted((tmp_path / "snapshots").iterdir())
+    assert 400 <= len(left) <= 540
+    assert [int(path.name, 16) for path in left] == list(range(2000 - len(left), 2000))
+    for path in left:
+        shutil.rmtree(path)
+    for name in many_files(tmp_path, 440):
+        caps[0].keep(name)
+    assert len(list((tmp_path / "snapshots").iterdir())) == 440
+
+
 def test_large_snapshots_are_mentioned_once(model, caplog, monkeypatch):
     monkeypatch.setattr(value_files, "LARGE_BYTES", 100)
     ci.profile(snapshots="full")
@@ -329,6 +385,23 @@ def test_a_disk_that_hangs_under_the_files_holds_flush_up_for_a_bounded_time(mod
     assert len(snapshots()) == 4
 
 
+def test_a_session_that_ends_before_its_values_are_written_says_so(model, monkeypatch, caplog):
+    hang = threading.Event()
+    monkeypatch.setattr(value_files, "write_tensors", lambda *_: hang.wait())
+    monkeypatch.setattr(recording, "CLOSE_S", 0.4)
+    ci.profile(snapshots="full")
+    ci.watch(model)
+    list(train(model, epochs=3))
+    ci.shutdown()
+    hang.set()
+    for thread in threading.enumerate():
+        if thread.name == "cirron-snapshots":
+            thread.join()
+    assert {each.attrs["skipped"] for each in snapshots().values()} == {value_files.ENDED}
+    assert "the session ended before the values of 3 epochs could be written" in caplog.text
+    assert "disk" not in caplog.text
+
+
 def test_files_are_for_everybody_who_may_read_the_folder(files):
     files.offer(lot())
     files.work()
@@ -369,6 +442,26 @@ def test_a_session_removes_what_a_killed_one_was_writing(model):
     ci.shutdown()
     assert sorted(path.name for path in folder.iterdir()) == ["gradients.safetensors", "weights.safetensors"]
     assert not alone.exists()
+
+
+def test_what_a_program_was_writing_when_it_was_killed_does_not_look_whole():
+    program = (
+        PROGRAM.replace("200", "2_000").replace("range(5)", "range(50)") + '    print("done", flush=True)'
+    )
+    running = subprocess.Popen([sys.executable, "-P", "-c", program], stdout=subprocess.PIPE)
+    running.stdout.readline()
+    while not any((FOLDER / "snapshots").glob("*/*tmp*")):
+        assert running.poll() is None
+    running.kill()
+    running.communicate()
+    seal_dead_journals(FOLDER)
+    named = {FOLDER / each.blob_uri for each in snapshots().values() if each.blob_uri is not None}
+    whole = set((FOLDER / "snapshots").rglob("*.safetensors"))
+    assert named <= whole
+    for path in whole:
+        with safe_open(path, "numpy") as file:
+            names = file.keys()
+            assert sum(file.get_tensor(name).size for name in names) == 2_000 * 2_000 + 2_000
 
 
 def test_a_forked_child_writes_files_of_its_own():

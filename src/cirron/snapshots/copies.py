@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from cirron import signals
 from cirron.snapshots.keep import SAMPLED
 
 if TYPE_CHECKING:
@@ -41,7 +42,12 @@ def sample(tensor: Tensor, count: int) -> Tensor:
     places = _places(size, count, tensor.device)
     try:
         return torch.take(tensor, places)
-    except (RuntimeError, NotImplementedError):  # types with little more than storage, such as uint16
+    except (
+        RuntimeError,
+        NotImplementedError,
+    ) as error:  # types with little more than storage, such as uint16
+        if signals.has_raised(error):
+            raise
         return tensor.reshape(-1)[places]
 
 

@@ -9,6 +9,7 @@ from cirron.faults import SPOOL, Faults
 from cirron.spool.belongings import list_snapshot_folders, size_of
 
 GOAL_SHARE = 0.9  # how full the folder is left when room was made
+UNSEEN_SHARE = 1 / 32  # of it may be written before all is measured anew, which takes time for each folder
 
 
 class FilesCap:
@@ -28,22 +29,31 @@ class FilesCap:
         self._output_dir = output_dir
         self._max_bytes = max_bytes
         self._faults = faults
+        self._room_bytes = 0  # that may be written before all is measured again
 
     def keep(self, newest: str) -> None:
         """Make room if it is needed.
 
         Args:
-            newest: the span whose files stay in any case.
+            newest: the span whose files were just written, and stay in any case.
         """
+        self._room_bytes -= size_of(self._output_dir / "snapshots" / newest)
+        if self._room_bytes < 0:
+            left_bytes = self._max_bytes - self._keep_all(newest)
+            self._room_bytes = min(left_bytes, int(self._max_bytes * UNSEEN_SHARE))
+
+    def _keep_all(self, newest: str) -> int:
+        """Measure everything and make room; returns the size of what is left."""
         folders = list_snapshot_folders(self._output_dir)
         sizes_bytes = {folder: size_of(folder) for folder in folders}
-        excess_bytes = sum(sizes_bytes.values()) - self._max_bytes
-        if excess_bytes <= 0:
-            return
-        excess_bytes += int(self._max_bytes * (1 - GOAL_SHARE))
+        total_bytes = sum(sizes_bytes.values())
+        if total_bytes <= self._max_bytes:
+            return total_bytes
+        goal_bytes = self._max_bytes * GOAL_SHARE
         for folder in sorted(folders, key=_changed_ns):
-            if excess_bytes > 0 and folder.name != newest and self._remove(folder):
-                excess_bytes -= sizes_bytes[folder]
+            if total_bytes > goal_bytes and folder.name != newest and self._remove(folder):
+                total_bytes -= sizes_bytes[folder]
+        return total_bytes
 
     def _remove(self, folder: Path) -> bool:
         try:

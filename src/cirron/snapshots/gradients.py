@@ -3,19 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
+from cirron import signals
 from cirron.snapshots.keep import ONLY_STATS
-from cirron.snapshots.looks import Look, look_at
+from cirron.snapshots.known import Known
+from cirron.snapshots.looks import ATTR_NONFINITE, Look, look_at
 from cirron.snapshots.subjects import Subject
 
 if TYPE_CHECKING:
     from torch import Tensor
+    from torch.multiprocessing.reductions import StorageWeakRef
 
     from cirron.snapshots.on_devices import OnDevices
     from cirron.snapshots.variables import Variable
 
-State = tuple[int, int, int]  # what changes when a tensor does
+State: TypeAlias = "tuple[StorageWeakRef, int, int]"  # what changes when a tensor does, but through `data`
+
+
+class _Kept(NamedTuple):
+    """A look at a gradient.
+
+    Attributes:
+        state: of the gradient when it was looked at; None where nothing tells it from another one.
+        divisor: by what it was divided: a scaler is known from its first step on only.
+    """
+
+    state: State | None
+    divisor: float
+    look: Look
+
+    def is_of(self, gradient: Tensor, divisor: float) -> bool:
+        """Not if it may have changed: one with elements that are not finite may have been mended through `data`."""
+        if self.state is None or ATTR_NONFINITE in self.look.attrs:
+            return False
+        is_same = divisor in (1, self.divisor)  # 1: a fused optimizer has divided it, unseen by torch
+        return is_same and self.state == state_of(gradient)
 
 
 class Gradients:
@@ -33,7 +56,8 @@ class Gradients:
         self.keeping = ONLY_STATS
         self._divisor = divisor
         self._on_devices = on_devices
-        self._kept: dict[str, tuple[State | None, Look]] = {}
+        self._kept: Known[_Kept] = Known()
+        self._before_clearing: Known[Look] = Known()
 
     def keep(self, subjects: Iterable[Subject], only: Container[int] | None) -> list[tuple[Subject, Look]]:
         """Look at the gradients that are there now.
@@ -42,37 +66,62 @@ class Gradients:
             subjects: the parameters.
             only: ids of those that matter; None for all.
         """
-        wanted = (each for each in subjects if only is None or id(each.tensor) in only)
-        looks = ((each, self._look_at(each)) for each in wanted)
-        return [(each, look) for each, look in looks if look is not None]
+        seen = []
+        for each in subjects:
+            gradient = _gradient(each) if only is None or id(each.tensor) in only else None
+            if gradient is not None:
+                kept, look = self._kept.get(each), self._look_at(each, gradient)
+                if kept is None or kept.look is not look:
+                    self._kept.put(each, _Kept(state_of(gradient), self._divisor(each.tensor), look))
+                seen.append((each, look))
+        return seen
 
     def look(self, subject: Subject) -> Look | None:
         """The gradient as it is; else as it was when it was kept; None where there was none."""
-        look = self._look_at(subject)
-        if look is not None:
-            return look
-        return self._kept[subject.name][1] if subject.name in self._kept else None
-
-    def forget(self) -> None:
-        """An epoch is over: from here on nothing is kept."""
-        self._kept.clear()
-
-    def _look_at(self, subject: Subject) -> Look | None:
-        gradient = getattr(subject.tensor, "grad", None)
+        kept, gradient = self._kept.get(subject), _gradient(subject)
         if gradient is None:
-            return None
-        state = state_of(gradient)
-        before = self._kept.get(subject.name)
-        if before is not None and state is not None and before[0] == state:
-            return before[1]
-        look = look_at(gradient, self._on_devices, self.keeping, self._divisor(subject.tensor))
-        self._kept[subject.name] = state, look
-        return look
+            return None if kept is None else kept.look
+        if kept is not None:
+            self._before_clearing.put(subject, kept.look)
+        return self._look_at(subject, gradient)
+
+    def unless_cleared(self, subject: Subject, look: Look) -> Look:
+        """A look whose statistics are there; where the program has cleared the gradient in place, the one before."""
+        return self._before_clearing.get(subject) or look if _is_zero(look) else look
+
+    def forget(self, subjects: Iterable[Subject]) -> None:
+        """An epoch is over: from here on nothing is kept of these."""
+        for each in subjects:
+            self._kept.forget(each)
+            self._before_clearing.forget(each)
+
+    def _look_at(self, subject: Subject, gradient: Tensor) -> Look:
+        kept, divisor = self._kept.get(subject), self._divisor(subject.tensor)
+        if kept is not None and kept.is_of(gradient, divisor):
+            return kept.look
+        return look_at(gradient, self._on_devices, self.keeping, divisor)
 
 
-def state_of(tensor: Any) -> State | None:
-    """None where torch cannot tell, or it is none of torch's."""
+def _gradient(subject: Subject) -> Tensor | None:
+    return getattr(subject.tensor, "grad", None)
+
+
+def _is_zero(look: Look) -> bool:
+    return look.stats is not None and look.stats.norm == 0 and ATTR_NONFINITE not in look.attrs
+
+
+def state_of(tensor: Tensor) -> State | None:
+    """None where torch cannot tell.
+
+    The next tensor may get the same id and the same memory, but as long as there is a weak reference to its storage no
+    other storage gets that one's address. Torch converts no tensors in place that have weak references themselves.
+    """
+    from torch.multiprocessing.reductions import StorageWeakRef
+
     try:
-        return id(tensor), tensor._version, tensor.data_ptr()
-    except Exception:  # noqa: BLE001 - inference tensors have no version, fake ones no address
+        storage = StorageWeakRef(tensor.untyped_storage())  # type: ignore[no-untyped-call]  # torch annotates it not
+        return storage, tensor._version, int(tensor.storage_offset())
+    except Exception as error:  # inference tensors have no version, sparse ones no storage
+        if signals.has_raised(error):
+            raise
         return None

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from cirron import signals
 from cirron.snapshots.copies import copy_of
 from cirron.snapshots.keep import ONLY_STATS, STATS, Keep
 from cirron.snapshots.statistics import (
@@ -74,7 +75,9 @@ def look_at(
     """
     try:
         look = Look(list(tensor.shape), dtype_name(tensor))
-    except Exception as error:  # noqa: BLE001 - a lazy parameter has no shape yet, and says so in its own way
+    except Exception as error:  # a lazy parameter has no shape yet, and says so in its own way
+        if signals.has_raised(error):
+            raise
         return Look([], "unknown", attrs={ATTR_UNREADABLE: type(error).__name__})
     try:
         if is_variable(tensor):
@@ -83,7 +86,9 @@ def look_at(
             _fill_in(look, tensor, on_devices, keep, divisor)
     except Unreadable as reason:
         look.attrs[ATTR_UNREADABLE] = str(reason)
-    except Exception as error:  # noqa: BLE001 - fake and functional tensors, and those of other libraries
+    except Exception as error:  # fake and functional tensors, and those of other libraries
+        if signals.has_raised(error):
+            raise
         look.attrs[ATTR_UNREADABLE] = f"{type(tensor).__name__}: {type(error).__name__}"
     return look
 
@@ -127,11 +132,13 @@ def _fill_in_variable(look: Look, variable: Variable, keep: Keep) -> None:
 
 
 def _readable(local: Tensor) -> Tensor:
-    """In host memory, of a type that the core knows; small floats become larger ones."""
+    """In host memory, of a type that the core knows; small numbers become larger ones."""
     import torch
 
     in_host_memory = local.cpu()
-    return in_host_memory if dtype_name(local) in READ_IN_PLACE else in_host_memory.to(torch.float32)
+    if dtype_name(local) in READ_IN_PLACE:
+        return in_host_memory
+    return in_host_memory.to(torch.complex64 if local.is_complex() else torch.float32)
 
 
 def _tell(look: Look, divisor: float, found: Statistics | Exception) -> None:

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from cirron import signals
 from cirron.snapshots.device_statistics import torch_statistics
 
 if TYPE_CHECKING:
@@ -47,7 +48,9 @@ class OnDevices:
 def _answer(asked: Sequence[_Asked]) -> None:
     try:
         found = torch_statistics([each.tensor for each in asked])
-    except Exception as error:  # noqa: BLE001 - no memory there, or a type that nothing is computed with
+    except Exception as error:  # no memory there, or a type that nothing is computed with
+        if signals.has_raised(error):
+            raise
         if len(asked) == 1:
             asked[0].tell(error)
         else:  # the others may be none the worse for one of them

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from cirron.snapshots.gradients import state_of
+from cirron import signals
 from cirron.snapshots.variables import is_variable
 
 if TYPE_CHECKING:
@@ -40,27 +40,33 @@ class Progress:
         shares: dict[int, list[Subject]] = defaultdict(list)
         for each in there:
             shares[id(each.model)].append(each)
-        before = self._seen
-        self._seen = {key: _Seen(weakref.ref(share[0].model), _state(share)) for key, share in shares.items()}
-        models = {key: share[0].model for key, share in shares.items()}
-        learning = [model for key, model in models.items() if self._has_learned(shares[key], before.get(key))]
-        return learning or list(models.values())
-
-    def _has_learned(self, share: Sequence[Subject], before: _Seen | None) -> bool:
-        model = share[0].model
-        if before is None or before.of() is not model or before.state != self._seen[id(model)].state:
-            return True
-        return self._movement.has_moved(trained_tensors(share))
+        before = {key: seen for key, seen in self._seen.items() if seen.of() is not None}
+        now = {key: _Seen(weakref.ref(share[0].model), _state(share)) for key, share in shares.items()}
+        self._seen = before | now  # others are those of other threads
+        learning = [
+            share[0].model
+            for key, share in shares.items()
+            if now[key] != before.get(key) or self._movement.moved(trained(share))
+        ]
+        return learning or [share[0].model for share in shares.values()]
 
 
-def trained_tensors(there: Sequence[Subject]) -> list[Any]:
-    """Not the variables of TensorFlow: how far these come is not told."""
-    return [each.tensor for each in there if each.is_trained and not is_variable(each.tensor)]
+def trained(there: Sequence[Subject]) -> list[Subject]:
+    """Those that are not frozen."""
+    return [each for each in there if each.is_trained]
 
 
 def _state(share: Sequence[Subject]) -> Hashable:
     """Of a variable nobody knows whether it has changed, but of its model how often its optimizer has."""
     if any(is_variable(each.tensor) for each in share):
-        iterations = getattr(getattr(share[0].model, "optimizer", None), "iterations", None)
-        return None if iterations is None else int(iterations)
-    return tuple(state_of(tensor) for tensor in trained_tensors(share))
+        return _iterations(share[0].model)
+    return tuple(each.version for each in trained(share))
+
+
+def _iterations(model: Any) -> int | None:
+    try:
+        return int(model.optimizer.iterations)
+    except Exception as error:  # it has none, or one on each of several devices
+        if signals.has_raised(error):
+            raise
+        return None

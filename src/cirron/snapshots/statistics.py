@@ -56,11 +56,15 @@ def require_memory(tensor: Tensor) -> None:
     """Refuse to read beyond what there is: a tensor keeps its shape when its storage shrinks.
 
     Raises:
-        Unreadable: its memory is gone, as that of a parameter which FSDP has sharded and freed.
+        Unreadable: its memory is gone, as that of a parameter which FSDP has sharded and freed, or it never had any, as
+            a fake tensor or one that is made of others.
     """
     if tensor.numel() == 0:
         return
+    storage = tensor.untyped_storage()
+    if storage.device.type == "meta" or tensor.data_ptr() == 0 < storage.nbytes():
+        raise Unreadable(f"{type(tensor).__name__}: it has no memory of its own")
     reach = sum((size - 1) * stride for size, stride in zip(tensor.shape, tensor.stride(), strict=True))
     needed = (tensor.storage_offset() + reach + 1) * tensor.element_size()
-    if tensor.untyped_storage().nbytes() < needed:
+    if storage.nbytes() < needed:
         raise Unreadable("its memory has been freed")

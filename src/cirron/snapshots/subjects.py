@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from itertools import chain, count
 from typing import TYPE_CHECKING, Any
 
+from cirron import signals
 from cirron.snapshots.parameters import Parameter, is_optimizer, parameters
 from cirron.snapshots.variables import is_variable
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 ATTR_TIED = "tied"
 ATTR_MODEL = "model"
-_ATTR_CHARACTERS = 256
+_ATTR_BYTES = 256  # as for all attributes
 
 
 @dataclass
@@ -27,12 +28,14 @@ class Subject:
 
     Attributes:
         name: unlike that of any other.
+        own_name: as its model calls it.
         tensor: the parameter.
         model: that it is of: a module, or the optimizer of what no module has.
         attrs: what its snapshots say of it.
     """
 
     name: str
+    own_name: str
     tensor: Tensor | Variable
     model: Any
     attrs: dict[str, Any] = field(default_factory=dict)
@@ -43,15 +46,25 @@ class Subject:
         tensor = self.tensor
         return tensor.trainable if is_variable(tensor) else tensor.requires_grad
 
+    @property
+    def version(self) -> tuple[int, int] | None:
+        """What changes with the tensor as far as torch sees it, not through `data`; None where nobody can tell."""
+        try:
+            return id(self.tensor), self.tensor._version  # type: ignore[union-attr]
+        except Exception as error:  # variables have none, nor have inference tensors
+            if signals.has_raised(error):
+                raise
+            return None
+
 
 def subjects(models: Sequence[Any]) -> Iterator[Subject]:
     """The parameters of the models; what several have is the first one's, and an optimizer's what no module has."""
     names: set[str] = set()
     for label, model, found in _labelled(_shared_out(models)):
         for parameter in found:
-            name = _new_name(parameter.name, label, names)
+            name = _new_name(_encodable(parameter.name), label, names)
             names.add(name)
-            yield Subject(name, parameter.tensor, model, _attrs(label, parameter))
+            yield Subject(name, parameter.name, parameter.tensor, model, _attrs(label, parameter))
 
 
 def _new_name(name: str, label: str | None, taken: Container[str]) -> str:
@@ -64,8 +77,14 @@ def _new_name(name: str, label: str | None, taken: Container[str]) -> str:
 def _attrs(label: str | None, parameter: Parameter) -> dict[str, Any]:
     attrs = {ATTR_MODEL: label} if label is not None else {}
     if parameter.other_names:
-        attrs[ATTR_TIED] = ", ".join(parameter.other_names)[:_ATTR_CHARACTERS]
+        names = ", ".join(parameter.other_names).encode(errors="replace")
+        attrs[ATTR_TIED] = names[:_ATTR_BYTES].decode(errors="ignore")  # no character is cut in two
     return attrs
+
+
+def _encodable(name: str) -> str:
+    """With `?` for lone surrogates, which UTF-8 does not have, as the core writes the names of scopes."""
+    return name.encode(errors="replace").decode()
 
 
 def _shared_out(models: Sequence[Any]) -> list[tuple[Any, list[Parameter]]]:

@@ -15,14 +15,21 @@ Mark = Callable[[str, str], None]
 
 
 def global_norm(looks: Iterable[Look]) -> float | None:
-    """The Euclidean norm of all elements of all tensors; NaN if one of them is not finite, None without any."""
-    squares, count = 0.0, 0
-    for look in looks:
-        if look.stats is None:
-            continue
-        count += 1
-        squares += math.nan if ATTR_NONFINITE in look.attrs else (look.stats.norm or 0.0) ** 2
-    return math.sqrt(squares) if count > 0 else None
+    """The Euclidean norm of all elements of all tensors; NaN if one of them is not finite, None without any.
+
+    Infinite where it is larger than any float.
+    """
+    read = [look for look in looks if look.stats is not None]
+    if any(ATTR_NONFINITE in look.attrs for look in read):
+        return math.nan
+    return math.hypot(*map(_norm, read)) if read else None
+
+
+def _norm(look: Look) -> float:
+    """Of finite elements; where there are some, only a norm larger than any float is missing."""
+    if look.stats is None or look.stats.max is None:
+        return 0.0
+    return math.inf if look.stats.norm is None else look.stats.norm
 
 
 class FirstNonfinite:

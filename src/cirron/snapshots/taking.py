@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Container, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from cirron import signals
 from cirron.faults import Faults
-from cirron.snapshots.gradients import Gradients, State, state_of
+from cirron.snapshots.frozen import Frozen
+from cirron.snapshots.gradients import Gradients
 from cirron.snapshots.keep import ONLY_STATS, Keep
 from cirron.snapshots.looks import Look, look_at
+from cirron.snapshots.modes import hidden_from_modes
 from cirron.snapshots.movement import Movement
 from cirron.snapshots.on_devices import OnDevices
-from cirron.snapshots.progress import Progress, trained_tensors
+from cirron.snapshots.progress import Progress, trained
+from cirron.snapshots.sharing import Sharing
 from cirron.snapshots.subjects import Subject, subjects
 from cirron.snapshots.summary import GRAD_NORM, UPDATE_RATIO, FirstNonfinite, global_norm
 from cirron.snapshots.value_files import ATTR_SKIPPED, GRADIENTS, TOO_SLOW, WEIGHTS, Entry, Lot
@@ -38,7 +43,8 @@ Divisors = Callable[[], dict[int, float]]
 class Taking:
     """The snapshots of one session: the parameters and gradients of the models that are watched.
 
-    What is frozen is looked at once, and again only when somebody has changed it all the same.
+    What is frozen is looked at once, and again only when somebody has changed it all the same. Threads look one after
+    another, each at the models that are its own to look at.
 
     Args:
         watched: the models that the user has named; some may come and go.
@@ -67,7 +73,9 @@ class Taking:
         self._faults = faults
         self._keep = self._keep_now = keep
         self._files = files
-        self._frozen: dict[str, State] = {}
+        self._lock = threading.RLock()  # reentrant: a signal handler may name a model while its thread looks
+        self._sharing = Sharing(watched, self.found)
+        self._frozen = Frozen()
         self._on_devices = OnDevices()
         self._gradients = Gradients(self._divisor, self._on_devices)
         self._divided_by: dict[int, float] = {}
@@ -79,9 +87,10 @@ class Taking:
     def begin(self) -> None:
         """Remember the weights of models that are new, to tell later how far they have come."""
         try:
-            self._movement.begin(trained_tensors(self._subjects()))
+            with self._lock, hidden_from_modes():
+                self._movement.begin(trained(self._subjects()))
         except Exception as error:  # noqa: BLE001 - whatever a model does, the program goes on
-            self._faults.note(PLACE, error, "how far the weights come in this epoch will not be known")
+            self._note(error, "how far the weights come in this epoch will not be known")
 
     def keep_gradients(self, only: Container[int] | None = None) -> None:
         """Look at gradients that may be gone when the epoch ends; raises nothing but what signal handlers raise.
@@ -90,12 +99,10 @@ class Taking:
             only: the ids of their parameters; None for all.
         """
         try:
-            self._prepare()
-            seen = self._gradients.keep(self._subjects(), only)
-            self._on_devices.fetch()
-            self._nonfinite_gradient.see(_gradients(seen), self._recorder.mark)
+            with self._lock, hidden_from_modes():
+                self._keep_gradients(only)
         except Exception as error:  # noqa: BLE001 - as above
-            self._faults.note(PLACE, error, "the gradients of this step were not looked at")
+            self._note(error, "the gradients of this step were not looked at")
 
     def take(self, span_id: str, ts_ns: int) -> None:
         """Look at all there is now, at the end of an epoch; raises nothing but what signal handlers raise.
@@ -105,17 +112,36 @@ class Taking:
             ts_ns: the time; both as `Recorder.here` gives them.
         """
         try:
-            self._take(dict(span_id=span_id, ts_ns=ts_ns))
+            with self._lock, hidden_from_modes():
+                self._take(dict(span_id=span_id, ts_ns=ts_ns))
         except Exception as error:  # noqa: BLE001 - as above
-            self._faults.note(PLACE, error, "the weights and gradients of this epoch were not looked at")
+            self._note(error, "the weights and gradients of this epoch were not looked at")
+
+    def _note(self, error: Exception, consequence: str) -> None:
+        if signals.has_raised(error):
+            raise error
+        self._faults.note(PLACE, error, consequence)
+
+    def _keep_gradients(self, only: Container[int] | None) -> None:
+        if only is not None:
+            self._sharing.claim(only)
+        self._prepare()
+        seen = self._gradients.keep(self._subjects(), only)
+        self._on_devices.fetch()
+        self._nonfinite_gradient.see(_gradients(seen), self._recorder.mark)
 
     def _take(self, place: dict[str, Any]) -> None:
+        self._sharing.end_epoch()
         self._prepare()
-        there = self._without_idle(self._subjects())
+        all_here = self._subjects()
+        there = self._without_idle(all_here)
         gradients = [(each, look) for each in there if (look := self._gradients.look(each)) is not None]
-        weights = [(each, look) for each in there if (look := self._weight(each)) is not None]
-        self._gradients.forget()
+        weights = [(each, self._weight(each)) for each in self._without_known(there)]
         self._on_devices.fetch()
+        gradients = [(each, self._gradients.unless_cleared(each, look)) for each, look in gradients]
+        self._gradients.forget(all_here)
+        self._frozen.forget_all_but(all_here)
+        self._movement.forget_all_but(all_here)
         self._deliver(
             place["span_id"],
             [
@@ -138,7 +164,7 @@ class Taking:
         return self._keep_now != self._keep
 
     def _subjects(self) -> list[Subject]:
-        return list(subjects([*self._watched.models(), *self.found.models()]))
+        return list(subjects(self._sharing.models()))
 
     def _without_idle(self, there: list[Subject]) -> list[Subject]:
         """Not the parameters of models that hooks have found in a training that is over."""
@@ -150,18 +176,15 @@ class Taking:
     def _divisor(self, parameter: Tensor | Variable) -> float:
         return self._divided_by.get(id(parameter), 1.0)
 
-    def _weight(self, subject: Subject) -> Look | None:
-        """None for a frozen parameter that is what it was when it was looked at, as far as torch can tell."""
-        if subject.is_trained:
-            self._frozen.pop(subject.name, None)
-            return look_at(subject.tensor, self._on_devices, self._keep_now)
-        state = state_of(subject.tensor)
-        if state is not None and self._frozen.get(subject.name) == state:
-            return None
-        if state is not None:
-            self._frozen[subject.name] = state
+    def _without_known(self, there: list[Subject]) -> list[Subject]:
+        """Not the frozen parameters that are what they were when they were looked at."""
+        changed = {id(each) for each in self._frozen.changed(there)}
+        return [each for each in there if each.is_trained or id(each) in changed]
+
+    def _weight(self, subject: Subject) -> Look:
         look = look_at(subject.tensor, self._on_devices, self._keep_now)
-        look.attrs[ATTR_FROZEN] = True
+        if not subject.is_trained:
+            look.attrs[ATTR_FROZEN] = True
         return look
 
     def _entry(self, name: str, of: Subject, look: Look, file: str, place: dict[str, Any]) -> Entry:
@@ -192,7 +215,7 @@ class Taking:
     ) -> None:
         for name, value in (
             (GRAD_NORM, global_norm(gradients)),
-            (UPDATE_RATIO, self._movement.ratio(trained_tensors(there))),
+            (UPDATE_RATIO, self._movement.ratio(trained(there))),
         ):
             if value is not None:
                 mark(name, value, True)  # noqa: FBT003 - as native functions have it

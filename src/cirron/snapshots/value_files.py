@@ -9,6 +9,8 @@ from __future__ import annotations
 import threading
 from collections import deque
 from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -47,14 +49,15 @@ class Entry(NamedTuple):
     values: Tensor | numpy.ndarray | None
 
 
-class Lot(NamedTuple):
+@dataclass
+class Lot:
     """What was taken in one span at once."""
 
     span_id: str
     mode: str
     entries: list[Entry]
 
-    @property
+    @cached_property
     def size_bytes(self) -> int:
         """What the values take."""
         return sum(each.values.nbytes for each in self.entries if each.values is not None)
@@ -155,10 +158,16 @@ class ValueFiles:
         """Have what is not written yet recorded without its values."""
         with self._lock:
             self._is_over = True
+            left_count = len(self._lots)
             for lot in self._lots:
                 self._skip_count += 1
                 self._record(lot, {}, ENDED)
             self._lots.clear()
+        if left_count > 0:
+            self._faults.warn(
+                f"the session ended before the values of {left_count:,} epochs could be written; their statistics "
+                'are recorded, and snapshots="sampled" writes less'
+            )
 
     # ---- one look ----
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -34,9 +35,12 @@ def is_variable(thing: Tensor | Variable) -> TypeIs[Variable]:
 
 def read(variable: Variable) -> numpy.ndarray:
     """The value as it is now; it stays so when the variable goes on."""
+    return _in_host_memory(variable.value.read_value())
+
+
+def _in_host_memory(value: Any) -> numpy.ndarray:
     import numpy
 
-    value = variable.value.read_value()
     try:
         return numpy.asarray(memoryview(value))
     except ValueError:  # the buffers of Python have no bfloat16
@@ -52,10 +56,33 @@ def array_statistics(array: numpy.ndarray) -> Statistics:
 
 def copy_of_array(array: numpy.ndarray, keep: Keep) -> numpy.ndarray:
     """All elements, or a sample of them: those that `sample` takes of a tensor."""
-    import numpy
-
     if keep.mode != SAMPLED:
         return array.copy()
-    count = keep.sample_elements(array.size)
-    chosen: numpy.ndarray = array.ravel()[numpy.arange(count) * array.size // max(count, 1)]
+    chosen: numpy.ndarray = array.ravel()[_places(array.size, keep.sample_elements(array.size))]
     return chosen
+
+
+def float_sample(variable: Variable, count: int) -> numpy.ndarray | None:
+    """At most `count` elements, as above, flat and in float64; None where there are no floats to read."""
+    size = math.prod(variable.shape)
+    if size == 0 or "float" not in variable.dtype:
+        return None
+    value, places = variable.value.read_value(), _places(size, min(size, count))
+    is_here = "CPU" in value.device
+    chosen = _in_host_memory(value).ravel()[places] if is_here else gathered(value, places)
+    wide: numpy.ndarray = chosen.astype("float64")
+    return wide
+
+
+def gathered(value: Any, places: numpy.ndarray) -> numpy.ndarray:
+    """The elements of a tensor at these places, which alone leave its device."""
+    tensorflow: Any = sys.modules["tensorflow"]
+    chosen: numpy.ndarray = tensorflow.gather(tensorflow.reshape(value, [-1]), places).numpy()
+    return chosen
+
+
+def _places(size: int, count: int) -> numpy.ndarray:
+    import numpy
+
+    places: numpy.ndarray = numpy.arange(count) * size // max(count, 1)
+    return places
