@@ -9,6 +9,7 @@ TYPE_CHECKING = False  # as in cirron.instance
 if TYPE_CHECKING:
     from collections.abc import Callable
     from multiprocessing.util import Finalize
+    from typing import Any
 
 COMPLETED = "completed"
 
@@ -33,8 +34,11 @@ class Exit:
     """
 
     def __init__(self) -> None:
+        from cirron.workers import is_multiprocessing_child
+
         self.expected = COMPLETED
         self._earlier = id(_last_unhandled())  # by id: the exception must not live longer because of us
+        self._childs_error = _ChildsError(self._expect) if is_multiprocessing_child() else None
 
     def verdict(self) -> str:
         """How the program ends; to be asked by what runs at its exit."""
@@ -45,6 +49,42 @@ class Exit:
         if error is None or id(error) == self._earlier or not _ended_the_program(error):
             return self.expected
         return by_exception(error)
+
+    def _expect(self, error: BaseException) -> None:
+        self.expected = by_exception(error)
+
+    def close(self) -> None:
+        """Watch no longer."""
+        if self._childs_error is not None:
+            self._childs_error.close()
+
+
+class _ChildsError:
+    """Tells of the exception that ends this child of multiprocessing, at the moment when that prints it.
+
+    From Python 3.13 on, what is registered for the exit of such a child runs when the exception is forgotten.
+    """
+
+    def __init__(self, tell: Callable[[BaseException], None]) -> None:
+        import traceback
+
+        self._tell = tell
+        self._print = traceback.print_exc
+        traceback.print_exc = self._tell_and_print
+
+    def _tell_and_print(self, *args: Any, **keywords: Any) -> None:
+        from multiprocessing.process import BaseProcess
+
+        error = sys.exc_info()[1]
+        if error is not None and sys._getframe(1).f_code is BaseProcess._bootstrap.__code__:  # type: ignore[attr-defined]
+            self._tell(error)
+        self._print(*args, **keywords)
+
+    def close(self) -> None:
+        import traceback
+
+        if traceback.print_exc == self._tell_and_print:
+            traceback.print_exc = self._print
 
 
 def _last_unhandled() -> BaseException | None:

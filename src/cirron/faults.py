@@ -18,7 +18,7 @@ WAYS_OUT = {
 def way_out(error: OSError) -> str:
     """What the user can do about an error of the session's folders."""
     if isinstance(error, TimeoutError):
-        return "another pass hangs: see whether the disk still answers"
+        return "another pass is slow or hangs: see whether the disk still answers"
     return WAYS_OUT.get(error.errno or 0, "make the folder writable, or pass another `path` to profile()")
 
 

@@ -102,12 +102,12 @@ class _Post:
         self.respawn_at_s = None
         self._busy_since_s = None
         thread = threading.Thread(target=self._run, name=f"cirron-{self.task.name}", daemon=True)
+        self._thread = thread  # known before its first round, which may be over when `start` returns
         try:
             thread.start()
         except (RuntimeError, MemoryError) as error:
             self._faults.note(THREADS, error, NOT_STARTED)
             return
-        self._thread = thread
         self._faults.over(THREADS)
 
     def count_death(self) -> None:
@@ -126,10 +126,10 @@ class _Post:
 
     def join(self, timeout_s: float) -> bool:
         """Whether the thread has ended within that time; True in the thread itself, which is on its way."""
-        if self._thread is None or self._thread is threading.current_thread():
+        if self._thread is None or not self.is_elsewhere:
             return True
         self._thread.join(max(0.0, timeout_s))
-        return not self._thread.is_alive()
+        return not self.is_alive
 
     def _run(self) -> None:
         try:

@@ -91,7 +91,7 @@ def worker_name() -> str:
     loader = dataloader_worker()
     if loader is not None:
         return loader
-    if _is_multiprocessing_child():
+    if is_multiprocessing_child():
         return str(sys.modules["multiprocessing.process"].current_process().name)
     return f"fork-{os.getpid()}"
 
@@ -103,14 +103,15 @@ def dataloader_worker() -> str | None:
     return None if info is None else str(info.id)
 
 
-def _is_multiprocessing_child() -> bool:
+def is_multiprocessing_child() -> bool:
+    """Whether multiprocessing has made this process."""
     module = sys.modules.get("multiprocessing.process")
     return module is not None and (module.parent_process() is not None or _is_being_spawned())
 
 
 def _is_spawned() -> bool:
     module = sys.modules.get("multiprocessing.spawn")
-    return module is not None and _is_multiprocessing_child()
+    return module is not None and is_multiprocessing_child()
 
 
 def _is_being_spawned() -> bool:

@@ -113,6 +113,24 @@ class TestASupervisedTask:
         assert task.rounds.acquire(timeout=10)
         assert supervisor.degraded is None
 
+    def test_is_running_in_the_first_round_of_a_replaced_thread(self, supervise, monkeypatch):
+        task = Task()
+        task.deaths_ahead = 1
+        supervisor = supervise(task)
+        seen = []
+
+        class SlowToStart(threading.Thread):
+            def start(self):
+                super().start()
+                task.wake()
+                task.rounds.acquire(timeout=10)
+                seen.append(supervisor.states())
+
+        monkeypatch.setattr(threading, "Thread", SlowToStart)
+        task.wake()
+        until(lambda: seen)
+        assert seen == [{"writer": "running"}]
+
     def test_that_dies_three_times_in_a_minute_takes_the_session_into_spool_only_mode(
         self, supervise, caplog
     ):

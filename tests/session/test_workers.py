@@ -136,8 +136,11 @@ own.shutdown()
 
 
 POOL = """
-import multiprocessing, os, sys
+import multiprocessing, os, sys, traceback
 import cirron as ci
+def survive():
+    try: {{}}["x"]
+    except KeyError: traceback.print_exc()
 def work(number):
     with ci.scope("work", number):
         pass
@@ -159,10 +162,11 @@ class TestAMultiprocessingChild:
         [
             ("pass", "completed"),
             ("raise ValueError(number)", "exception: ValueError"),
+            ("survive()", "completed"),
             ("os._exit(3)", "killed"),
             ("os.kill(os.getpid(), 15)", "signal: SIGTERM"),
         ],
-        ids=["returns", "raises", "_exit", "SIGTERM"],
+        ids=["returns", "raises", "survives", "_exit", "SIGTERM"],
     )
     def test_has_a_session_named_after_its_process(self, method, leave, ended, tmp_path):
         (tmp_path / "program.py").write_text(POOL.format(method=method, leave=leave))
@@ -176,7 +180,9 @@ class TestAMultiprocessingChild:
         ]
 
 
+# Python itself says something of leaked semaphores where a program ends while the thread of a queue gives its own back.
 LOADER = """
+import threading
 import torch
 from torch.utils.data import DataLoader, Dataset
 import cirron as ci
@@ -187,6 +193,8 @@ class Images(Dataset):
 if __name__ == "__main__":
     ci.profile(frameworks=[])
     for batch in DataLoader(Images(), batch_size=2, num_workers=2, multiprocessing_context="{method}"): pass
+    for each in threading.enumerate():
+        if each.name == "QueueFeederThread": each.join()
 """
 
 
