@@ -2,6 +2,7 @@
 
 import json
 import sys
+from inspect import cleandoc
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,20 @@ def schema() -> dict[str, Any]:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": f"urn:cirron:spool:batch:{SCHEMA_VERSION}",
     }
-    return head | msgspec.json.schema(Batch)
+    of_batch: dict[str, Any] = _with_clean_descriptions(msgspec.json.schema(Batch))
+    return head | of_batch
+
+
+def _with_clean_descriptions(part: Any) -> Any:
+    """They are docstrings, which have the indentation of their source up to Python 3.12, and none from 3.13 on."""
+    if isinstance(part, list):
+        return [_with_clean_descriptions(each) for each in part]
+    if not isinstance(part, dict):
+        return part
+    cleaned = {key: _with_clean_descriptions(each) for key, each in part.items()}
+    if isinstance(cleaned.get("description"), str):
+        cleaned["description"] = cleandoc(cleaned["description"])
+    return cleaned
 
 
 def schema_text() -> str:
