@@ -426,7 +426,7 @@ class Cirron:
                 taking.begin()
 
     def _keep_gradients(self, only: Container[int] | None = None) -> None:
-        if self._taking is not None:
+        if self._taking is not None and not self._is_parents:
             self._taking.keep_gradients(only)
 
     def _divide_gradients(self, divisors: Callable[[], dict[int, float]]) -> None:

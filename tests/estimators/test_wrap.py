@@ -228,10 +228,13 @@ class TestOtherObjects:
         assert type(thing) is kind
 
     def test_a_class_that_allows_no_subclass_is_left_alone_and_said_so(self, profiler, caplog):
-        class Sealed(BaseEstimator):
-            def __init_subclass__(cls):
-                raise TypeError("no subclasses")
+        class Sealing(type):
+            def __new__(cls, name, bases, namespace):
+                if any(isinstance(base, Sealing) for base in bases):
+                    raise TypeError("no subclasses")
+                return super().__new__(cls, name, bases, namespace)
 
+        class Sealed(BaseEstimator, metaclass=Sealing):
             def fit(self, x):
                 return self
 
@@ -251,6 +254,25 @@ class TestTheEstimator:
         assert type(model).__name__ == "LogisticRegression"
         assert vars(model) == vars(LogisticRegression(C=3))
         assert dir(model) == dir(LogisticRegression())
+
+    def test_is_of_no_class_that_a_base_hears_of(self, profiler):
+        heard = []
+
+        class Plugin(BaseEstimator):
+            def __init_subclass__(cls, *, name, **keywords):
+                super().__init_subclass__(**keywords)
+                heard.append(name)
+
+        class Mine(Plugin, name="mine"):
+            def fit(self, x):
+                return self
+
+        model = ci.wrap(Mine())
+        model.fit(X)
+        assert drawn() == "cirron.session\n  fit Mine"
+        assert heard == ["mine"]
+        type("Theirs", (type(model),), {}, name="theirs")
+        assert heard == ["mine", "theirs"]
 
     def test_twice_is_as_once(self, profiler):
         once = ci.wrap(GaussianNB())

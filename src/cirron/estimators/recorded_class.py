@@ -99,14 +99,30 @@ def _make(recording: Recording) -> type:
     }
     namespace |= {"__slots__": (), "__class__": property(lambda _: kind), _KEY: recording}
     namespace |= _recorded_methods(recording)
-    made: type = type(kind)(kind.__name__, (kind,), namespace)
-    # What a base class does to its subclasses it has done to `kind`: scikit-learn sets attributes, with defaults.
-    for name in set(vars(made)) - set(namespace):
-        if not name.startswith(("__", "_abc_")):
-            delattr(made, name)
+    made = _subclass(kind, namespace)
     add_copying(made, kind)
     if recording.owner.again is not None:
         record_in_workers(made, recording.owner.again, recording.part)
+    return made
+
+
+def _subclass(kind: type, namespace: dict[str, Any]) -> type:
+    """One that no `__init_subclass__` hears of: what such do to subclasses, or note of them, they have of `kind`.
+
+    It is the first base that is asked for such a method. This one has room for what `kind` has room for, without which
+    no object of the one class could become one of the other.
+    """
+    slots = {"__dict__": kind.__dictoffset__, "__weakref__": kind.__weakrefoffset__}
+    silent: Any = type(
+        "Silent",
+        (),
+        {
+            "__slots__": [name for name, offset in slots.items() if offset],
+            "__init_subclass__": classmethod(lambda _, **__: None),
+        },
+    )
+    made: type = type(kind)(kind.__name__, (silent, kind), namespace)
+    del silent.__init_subclass__  # of what others make of ours, `kind` hears
     return made
 
 
