@@ -1,13 +1,16 @@
 """Take the native core through everything it does, in one session: what scripts/sanitize runs under valgrind."""
 
+import array
 import asyncio
 import contextlib
+import math
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import cirron as ci
+from cirron._recorder import Recorded, Steps, WhileFinite, array_stats
 
 VALUES = (1, 2**70, 0.5, float("nan"), True, None, "text", "é" * 300, [1], 1j)
 
@@ -68,6 +71,91 @@ async def tasks() -> None:
     await asyncio.gather(*(task(number) for number in range(20)))
 
 
+@ci.inference
+def answer(number: int) -> str:
+    records(number)
+    if number == 2:
+        raise TimeoutError
+    return "text"
+
+
+@ci.inference(sample_rate=0.5)
+def streamed(number: int) -> Iterator[dict[str, object]]:
+    for token in range(number):
+        yield {"usage": {"completion_tokens": token}}
+        answer(0)
+
+
+@ci.inference
+async def answered(number: int) -> str:
+    await asyncio.sleep(0)
+    return answer(number)
+
+
+@ci.inference
+async def streamed_later(number: int) -> AsyncIterator[str]:
+    for _ in range(number):
+        yield await answered(0)
+
+
+async def asynchronous_requests() -> None:
+    await asyncio.gather(*(answered(number) for number in range(6)), return_exceptions=True)
+    async for _ in streamed_later(3):
+        pass
+    async for _ in streamed_later(3):
+        break
+    abandoned = asyncio.create_task(answered(0))
+    await asyncio.sleep(0)
+    abandoned.cancel()
+
+
+def requests() -> None:
+    for number in range(6):
+        with contextlib.suppress(TimeoutError):
+            answer(number)
+        list(streamed(number))
+        next(streamed(2)), streamed(2)  # one is given up midway, the other before it has begun
+    asyncio.run(asynchronous_requests())
+
+
+class Loop(Steps):
+    """A loop over batches."""
+
+    def end(self, error: type[BaseException] | None) -> None:
+        """Leave what is open."""
+        for scope in (self.load, self.step):
+            scope.__exit__(None, None, None)
+
+
+def steps() -> None:
+    for batches in (range(3), range(0)):
+        loop = Loop(None, "step", ("step",), "data_load", (), ("step", "data_load"))
+        iterator = iter(batches)
+        with contextlib.suppress(StopIteration):
+            while True:
+                loop.fetch(next, iterator)
+                records(0)
+        loop.next(7)
+
+
+def recorded_calls() -> None:
+    call = Recorded(records, None, "forward", ("forward",), ("step", "forward"))
+    call(1)
+    with contextlib.suppress(TypeError):
+        call()
+    while_finite = WhileFinite(call, lambda _: call(2), math.isfinite, float, None)
+    for loss in (1.0, math.nan, math.nan):
+        while_finite(loss)
+
+
+def statistics() -> None:
+    for letter, dtype in (("b", "int8"), ("f", "float32"), ("d", "float64"), ("H", "bfloat16")):
+        values = array.array(letter, range(100))
+        address, count = values.buffer_info()
+        array_stats(address, dtype, (count,), (1,))
+        array_stats(address, dtype, (3, 7), (20, 2))
+
+
 def run_threads(count: int, work: Callable[[int], object]) -> None:
     threads = [threading.Thread(target=work, args=(number,)) for number in range(count)]
     for thread in threads:
@@ -82,7 +170,17 @@ def main() -> None:
         # side by side, valgrind 3.19 miscounts its names and gives up. The tests under ASan map real files.
         Path(folder, "journal").symlink_to("/proc/self")  # a folder in which no file can be made
         ci.profile({"ring_marks": 1024}, path=folder)
-        for work in (loops, too_deep, out_of_order, handed_over, overflow):
+        for work in (
+            loops,
+            too_deep,
+            out_of_order,
+            handed_over,
+            overflow,
+            requests,
+            steps,
+            recorded_calls,
+            statistics,
+        ):
             work()
             ci.flush()
         run_threads(30, records)

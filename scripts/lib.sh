@@ -72,7 +72,7 @@ once() {
 
 # Installs the formatters, the checkers and what builds the package into VENV.
 install_tools() {
-    once "$VENV/tools.stamp" "$(checksum pyproject.toml)" install_extras dev test
+    once "$VENV/tools.stamp" "$(checksum pyproject.toml scripts/requirements.py)" install_extras dev test
 }
 
 # install_extras NAME...: what the extras and the package itself need, without the package.
