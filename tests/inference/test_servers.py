@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -89,6 +90,20 @@ async def ask_all(url, kinds):
         await asyncio.gather(*(ask(client, kinds[i % len(kinds)], i) for i in range(REQUESTS)))
 
 
+def wait_until_all_have_ended():
+    """A server learns only when it writes to a client that the client has left."""
+    given_up_s = time.monotonic() + HUNG_S
+    while len(ended := requests_in(read(".cirron").batches())) < REQUESTS:
+        assert time.monotonic() < given_up_s, f"{len(ended)} of {REQUESTS} requests have ended"
+        time.sleep(0.1)
+
+
+def requests_in(batches):
+    """The spans of what was asked of the server, without the requests that the answer made."""
+    requests = [span for batch in batches for span in batch.spans if span.name == "request"]
+    return [span for span in requests if not span.attrs["function"].endswith("embed")]
+
+
 def recorded():
     """How often there is a tree of each shape, and each id of a request."""
     seal_dead_journals(".cirron")
@@ -117,6 +132,7 @@ def left(shape):
 def test_500_requests_at_once_give_500_exact_trees(example, kinds, answer):
     with serving(example) as url:
         asyncio.run(ask_all(url, kinds))
+        wait_until_all_have_ended()
     shapes = {"answer": ANSWER.replace("{answer}", answer), "classify": CLASSIFY, "nonsense": NONSENSE}
     shapes |= {"stream": STREAM, "left": LEFT}
     found, ids = recorded()
