@@ -42,10 +42,7 @@ def sample(tensor: Tensor, count: int) -> Tensor:
     places = _places(size, count, tensor.device)
     try:
         return torch.take(tensor, places)
-    except (
-        RuntimeError,
-        NotImplementedError,
-    ) as error:  # types with little more than storage, such as uint16
+    except (RuntimeError, NotImplementedError) as error:  # of types such as uint16, little more than storage
         if signals.has_raised(error):
             raise
         return tensor.reshape(-1)[places]
