@@ -13,6 +13,7 @@ import threading
 import weakref
 from inspect import cleandoc
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -262,6 +263,7 @@ def test_looking_for_new_modules_ends_and_nested_modules_are_as_they_were():
 
 def test_what_somebody_puts_on_top_of_us_while_we_look_is_called_once_and_stays(monkeypatch):
     calls = []
+    monkeypatch.setattr(nn.Module, "__call__", nn.Module.__call__)  # undone last
     ci.profile()
     below = nn.Module.__call__
 
@@ -308,9 +310,8 @@ def test_a_look_at_the_loss_breaks_no_graph_of_a_compiled_step():
 
 
 def test_a_model_of_which_a_long_loop_makes_use_late_has_its_forward_after_the_next_look(monkeypatch):
-    for module in (looks, discovery):
-        monkeypatch.setattr(module, "LOOK_EVERY_NS", 0)
-
+    monkeypatch.setattr(looks, "LOOK_EVERY_NS", 0)
+    monkeypatch.setattr(discovery, "SOON_NS", 0)
     ci.profile()
     model, late = Net(), nn.Linear(2, 2)
     for number, (x,) in enumerate(DataLoader(TensorDataset(torch.ones(20, 2)))):
@@ -332,6 +333,25 @@ def test_a_loop_looks_once_a_second_or_at_each_longer_step_and_is_seldom_asked(m
     between_ns = [later - earlier for earlier, later in itertools.pairwise(looked_ns)]
     assert max(between_ns) <= max(1_100_000_000, step_ns)
     assert asked < 40
+
+
+def test_short_loops_look_more_and_more_seldom_until_something_is_new(monkeypatch):
+    now_ms = 0
+    monkeypatch.setattr(discovery, "time", SimpleNamespace(monotonic_ns=lambda: now_ms * 1_000_000))
+    before = nn.Module.__call__
+    looked_ms = []
+    ci.profile(snapshots=None)
+    model, loader = Net(), DataLoader(TensorDataset(torch.ones(20, 2)))
+    for now_ms in range(0, 6_000, 50):
+        if now_ms == 4_000:
+            torch.optim.SGD(model.parameters())
+        for (x,) in loader:
+            if nn.Module.__call__ is not before and now_ms not in looked_ms:
+                looked_ms.append(now_ms)
+            model(x)
+    ci.shutdown()
+    pauses_ms = [later - earlier for earlier, later in itertools.pairwise(looked_ms)]
+    assert pauses_ms == [150, 250, 450, 850, 1050, 1050, 200, 150, 250, 450, 850]
 
 
 def test_each_thread_has_its_own_tree():

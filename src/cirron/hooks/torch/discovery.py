@@ -21,6 +21,7 @@ from cirron._recorder import Recorded
 from cirron.hooks.names import BACKWARD, CANONICAL, FORWARD
 from cirron.hooks.patches import WeakPatches
 from cirron.hooks.torch.countdown import Countdown
+from cirron.hooks.torch.looks import LOOK_EVERY_NS
 from cirron.hooks.torch.precision import is_any_autocast_on, with_precision
 from cirron.hooks.torch.recorded import unless_compiling
 from cirron.hooks.torch.witness import Work
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from cirron.hooks.torch.trained import Trained
     from cirron.hooks.torch.witness import Witness
 
-LOOK_EVERY_NS = 100_000_000  # patching makes the interpreter forget a thousand look-ups: some 0.3 ms
+SOON_NS = 100_000_000  # after which to look again; twice as long each time, up to the pause of `looks`
 NO_FORWARD_IN = (FORWARD, BACKWARD)  # in a backward pass checkpoints call modules again
 
 _Module = torch.nn.Module
@@ -63,6 +64,7 @@ class Discovery:
         self._looks: weakref.WeakSet[Any] = weakref.WeakSet()  # what `torch.nn.Module` has got as `__call__`
         self._outermost_calls = Countdown()
         self._looked_ns = 0
+        self._pause_ns = SOON_NS
 
     def begin(self) -> None:
         """Begin to record."""
@@ -75,7 +77,17 @@ class Discovery:
         self._patches.undo()
 
     def look(self) -> None:
-        """Learn of which classes the outermost modules are, for some calls."""
+        """Something is new: learn of which classes the outermost modules are, for some calls."""
+        self._pause_ns = SOON_NS
+        self._look()
+
+    def look_now_and_then(self) -> None:
+        """As `look`, though nothing is known to be new, unless somebody has looked a moment ago."""
+        if time.monotonic_ns() - self._looked_ns > self._pause_ns:
+            self._pause_ns = min(2 * self._pause_ns, LOOK_EVERY_NS)
+            self._look()
+
+    def _look(self) -> None:
         if self.is_over:
             return
         self._outermost_calls.begin()
@@ -100,11 +112,6 @@ class Discovery:
         if current in self._looks:
             _Module.__call__ = current.__wrapped__  # type: ignore[method-assign]
             self._restore_call()
-
-    def look_now_and_then(self) -> None:
-        """As `look`, unless that was a moment ago."""
-        if time.monotonic_ns() - self._looked_ns > LOOK_EVERY_NS:
-            self.look()
 
     def scope_while_looking(self, module: Any, args: Any) -> AnyScope | None:
         """The scope for a call of a module; None for one within another, and for one without parameters.
