@@ -182,6 +182,20 @@ class TestCancel:
                 assert inner._cancel()
             assert not outer._cancel()
 
+    def test_a_scope_within_one_that_was_left_before_it_takes_nothing_from_the_one_around_both(self, session):
+        with scope("step") as outer:
+            left = scope("left")
+            left.__enter__()
+            with scope("inner") as inner:
+                left.__exit__(None, None, None)
+                assert inner._cancel()
+            assert not outer._cancel()
+        assert session.picture() == tree("""
+            cirron.session
+              step
+                left
+        """)
+
 
 def test_a_scope_that_is_open_can_get_another_name(session):
     with scope("step", 2) as step:

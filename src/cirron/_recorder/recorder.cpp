@@ -52,12 +52,20 @@ bool may_be_cancelled(uint32_t name) {
     return name == kEpochName || name == kStepName || name == kBatchName || name == kDataLoadName;
 }
 
+// Whether something was recorded in a scope, but for the one above it on the stack; which may be no part of it: epochs
+// are siblings, and one that was between the two may have been left.
+bool is_used_but_for(const Frame& above, const Frame& below) {
+    return above.parent == below.id ? above.parent_was_used : below.used_as_parent;
+}
+
 // How many of the open scopes have come to stay, from the outermost on.
 uint32_t settled_depth(const Stack& stack) {
     uint32_t depth = stack.depth;
     bool is_used = depth > 0 && stack.frames[depth - 1]->used_as_parent;
-    while (depth > 0 && !is_used && may_be_cancelled(stack.frames[depth - 1]->name))
-        is_used = stack.frames[--depth]->parent_was_used;
+    while (depth > 0 && !is_used && may_be_cancelled(stack.frames[depth - 1]->name)) {
+        --depth;
+        is_used = depth > 0 && is_used_but_for(*stack.frames[depth], *stack.frames[depth - 1]);
+    }
     return depth;
 }
 
@@ -533,8 +541,10 @@ void Recorder::cancel(Frame* frame) {
     frame->closed_at.store(kFrameFree, std::memory_order_relaxed);
     Stack* stack = frame->is_ghost ? nullptr : frame->stack;
     if (stack != nullptr) {
-        if (stack->depth > 1 && stack->frames[stack->depth - 1] == frame)
-            stack->frames[stack->depth - 2]->used_as_parent = frame->parent_was_used;
+        if (stack->depth > 1 && stack->frames[stack->depth - 1] == frame) {
+            Frame* below = stack->frames[stack->depth - 2];
+            below->used_as_parent = is_used_but_for(*frame, *below);
+        }
         stack->remove(frame);
     }
     give_back_frame(here(), frame);
@@ -576,10 +586,8 @@ void Recorder::mark_pause(ThreadState* thread, const Scalar& value, AttrBytes at
     uint32_t depth = settled_depth(*stack);
     uint64_t span = depth > 0 ? stack->frames[depth - 1]->id : stack->root_parent;
     write_mark(thread, {span, now_ticks(), stack->undecided_of(span)}, kPauseName, value, false, attrs);
-    if (depth < stack->depth)
-        stack->frames[depth]->parent_was_used = true;
-    else if (depth > 0)
-        stack->frames[depth - 1]->used_as_parent = true;
+    if (depth < stack->depth) stack->frames[depth]->parent_was_used = true;
+    if (depth > 0) stack->frames[depth - 1]->used_as_parent = true;
 }
 
 void Recorder::mark_at(const MarkPlace& place, uint32_t name, const Scalar& value, bool is_summary, AttrBytes attrs) {
