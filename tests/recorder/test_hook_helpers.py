@@ -206,6 +206,19 @@ def test_a_scope_that_is_open_can_get_another_name(session):
     """)
 
 
+def test_a_scope_that_becomes_an_epoch_has_later_epochs_beside_it(session):
+    with scope("evaluation") as loop, scope("step"):
+        loop._rename("epoch")
+        for _ in epochs([1]):
+            pass
+    assert session.picture() == tree("""
+        cirron.session
+          epoch
+            step
+          epoch[0]
+    """)
+
+
 def test_a_scope_that_is_open_may_get_another_index_or_none(session):
     with scope("epoch", 1) as epoch:
         epoch._number(None)

@@ -119,7 +119,11 @@ class Recorder {
     MarkPlace place_of(uint64_t span);
     // Puts a whole record into the ring of the calling thread.
     void append(const char* record, uint32_t cells);
-    void rename(Frame* frame, PyObject* name) { frame->name = names_->number_of(name); }
+    // As an epoch it has others beside it from here on.
+    void rename(Frame* frame, PyObject* name) {
+        frame->name = names_->number_of(name);
+        frame->is_epoch = frame->name == kEpochName;
+    }
     uint64_t ticks_to_ns(uint64_t ticks) const;
     // One more attribute for an open scope, if its frame has room.
     void add_attr(Frame* frame, PyObject* key, const Scalar& value);
