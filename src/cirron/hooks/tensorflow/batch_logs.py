@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from keras.src.utils import python_utils
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from cirron.hooks.tensorflow.runs import mark_all
 
+if TYPE_CHECKING:
     from cirron.hooks.guard import Guard
     from cirron.hooks.patches import Patches
     from cirron.hooks.target import Target
@@ -35,14 +35,3 @@ def hook_batch_logs(target: Target, runs: Runs, guard: Guard, patches: Patches) 
         return numbers
 
     patches.set(python_utils, "pythonify_logs", pythonify_logs)
-
-
-def mark_all(mark: Callable[..., None], logs: Any, *kind: str) -> None:
-    """Mark what Keras logs, without waiting for what a device still computes."""
-    if not isinstance(logs, dict):
-        return
-    for name, value in logs.items():
-        if isinstance(value, dict):  # a metric with several values
-            mark_all(mark, value, *kind)
-        else:
-            mark(name, value, *kind)

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from cirron.hooks.names import PREDICTION
 from cirron.hooks.owned_loop import OwnedLoop
-from cirron.hooks.tensorflow.batch_logs import mark_all
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cirron.hooks.target import Target
 
 # The kinds of runs, as they are called in the names of a callback's methods.
@@ -138,3 +139,14 @@ class Runs:
 class _Here(threading.local):
     def __init__(self) -> None:
         self.runs: list[Run] = []
+
+
+def mark_all(mark: Callable[..., None], logs: Any, *kind: str) -> None:
+    """Mark what Keras logs, without waiting for what a device still computes."""
+    if not isinstance(logs, dict):
+        return
+    for name, value in logs.items():
+        if isinstance(value, dict):  # a metric with several values
+            mark_all(mark, value, *kind)
+        else:
+            mark(name, value, *kind)
