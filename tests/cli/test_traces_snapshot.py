@@ -310,7 +310,6 @@ def test_several_snapshots_of_a_tensor_in_one_span_are_shown_and_the_newest_is_e
         f"snapshots/{SPAN}/../../../secret.safetensors",
         "snapshots/secret.safetensors",
         f"snapshots/{SPAN}/link.safetensors",
-        f"snapshots/{SPAN}/loop.safetensors",
         "file:///etc/passwd",
         f"snapshots/{SPAN}/zero\0byte",
         "",
@@ -322,9 +321,19 @@ def test_a_file_outside_of_the_snapshots_is_never_opened(uri):
     write_tensors(Path("outside"), SPAN, fc__weight=np.ones(1))
     (folder / "weights.safetensors").rename("secret.safetensors")
     (folder / "link.safetensors").symlink_to(Path("secret.safetensors").resolve())
-    (folder / "loop.safetensors").symlink_to("loop.safetensors")
     message = refused("..0001", "fc.weight", "--preview", "1")
     assert message.endswith("does not lie in .cirron/snapshots, so it is not opened")
+
+
+def test_links_in_a_circle_are_no_file():
+    record_epoch(blob_uri=f"snapshots/{SPAN}/loop.safetensors")
+    (OUTPUT / "snapshots" / SPAN / "loop.safetensors").symlink_to("loop.safetensors")
+    assert "the values are gone: there is no file " in refused("..0001", "fc.weight", "--preview", "1")
+
+
+def test_a_name_too_long_for_a_file_is_none():
+    record_epoch(blob_uri=f"snapshots/{SPAN}/{'a' * 300}.safetensors")
+    assert "the values are gone: there is no file " in refused("..0001", "fc.weight", "--preview", "1")
 
 
 @pytest.mark.parametrize(
