@@ -354,6 +354,14 @@ def test_short_loops_look_more_and_more_seldom_until_something_is_new(monkeypatc
     assert pauses_ms == [150, 250, 450, 850, 1050, 1050, 200, 150, 250, 450, 850]
 
 
+def test_a_function_of_ours_that_is_under_way_when_the_hooks_go_gives_its_batch():
+    ci.profile()
+    next_batch = dataloader._BaseDataLoaderIter.__next__
+    ci.shutdown()
+    batches = iter(DataLoader(TensorDataset(torch.ones(2, 1))))
+    assert [next_batch(batches)[0].item() for _ in range(2)] == [1, 1]
+
+
 def test_each_thread_has_its_own_tree():
     ci.profile()
     together = threading.Barrier(2)

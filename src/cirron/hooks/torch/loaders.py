@@ -55,6 +55,7 @@ class LoaderHooks:
         self._next = iterator.__next__
         patches.set(dataloader.DataLoader, "__iter__", self._wrapped_iter(dataloader.DataLoader.__iter__))
         patches.set(iterator, "__next__", self._wrapped_next(iterator.__next__))
+        patches.set(iterator, _KEY, None)  # so that no `__getattr__` of a subclass is asked
 
     def end(self) -> None:
         """Let loops that go on do so unrecorded."""
@@ -111,12 +112,15 @@ class LoaderHooks:
 
         @functools.wraps(original)
         def next_batch(iterator: Any) -> Any:
-            traversal = iterator.__dict__.get(_KEY)
+            try:
+                traversal = iterator._cirron_traversal  # a constant name, which the interpreter specialises
+            except AttributeError:  # the hooks have gone this moment
+                return original(iterator)
             if traversal is None or traversal.target is not target:
                 traversal = self.begin(None)
                 if traversal is None:
                     return original(iterator)
-                iterator.__dict__[_KEY] = traversal
+                _attach(iterator, traversal)
             return traversal.fetch(original, iterator)
 
         return next_batch
@@ -137,7 +141,7 @@ class LoaderHooks:
 
     def _uncounted(self, iterator: Any) -> Any:
         if isinstance(iterator, dataloader._BaseDataLoaderIter):
-            iterator.__dict__[_KEY] = _Uncounted(self, self._target)
+            _attach(iterator, _Uncounted(self, self._target))
         return iterator
 
     def _begin_traversal(self, loader: Any) -> Traversal:
@@ -159,7 +163,7 @@ class LoaderHooks:
             return iterator
         if getattr(loader, "_iterator", None) is iterator:
             return HeldIterator(iterator, traversal, self._next)
-        iterator.__dict__[_KEY] = traversal
+        _attach(iterator, traversal)
         return iterator
 
     def _is_evaluation(self) -> bool:
@@ -174,6 +178,11 @@ class LoaderHooks:
             self._discovery.look()
 
 
+def _attach(iterator: Any, traversal: Traversal | _Uncounted | None) -> None:
+    """Not through the iterator's `__dict__`: once that was asked for, each attribute takes the interpreter longer."""
+    object.__setattr__(iterator, _KEY, traversal)
+
+
 class _Uncounted(NamedTuple):
     """In place of a traversal where an iterator is to be kept, or made in a `data_load`, as by loaders around another.
 
@@ -186,7 +195,8 @@ class _Uncounted(NamedTuple):
     def fetch(self, function: Callable[[Any], Any], iterator: Any) -> Any:
         if is_in_load(self.target):
             return function(iterator)
-        traversal = iterator.__dict__[_KEY] = self.loaders.begin(None)
+        traversal = self.loaders.begin(None)
+        _attach(iterator, traversal)
         return function(iterator) if traversal is None else traversal.fetch(function, iterator)
 
 
