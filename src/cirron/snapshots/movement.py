@@ -157,9 +157,8 @@ def _part(subject: Subject) -> _Part | None:
     try:
         local = local_part(tensor, {})
         is_number = local.is_floating_point() or local.is_complex()
-        return (
-            _Part(subject, local.numel(), sample(local, SAMPLE)) if is_number and local.numel() > 0 else None
-        )
+        size = local.numel() if is_number else 0
+        return _Part(subject, size, sample(local, SAMPLE)) if size > 0 else None
     except Exception as error:  # as above
         if signals.has_raised(error):
             raise

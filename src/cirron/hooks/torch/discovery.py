@@ -37,9 +37,8 @@ SOON_NS = 100_000_000  # after which to look again; twice as long each time, up 
 NO_FORWARD_IN = (FORWARD, BACKWARD)  # in a backward pass checkpoints call modules again
 
 _Module = torch.nn.Module
-current_graph_task = (
-    torch._C._current_graph_task_id
-)  # not -1 in a checkpoint, maybe in a thread of a GPU's backward
+# Not -1 in a checkpoint, maybe in a thread of a GPU's backward.
+current_graph_task = torch._C._current_graph_task_id
 
 
 class Discovery:

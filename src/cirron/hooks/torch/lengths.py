@@ -14,9 +14,7 @@ def batches_in(loader: Any) -> int:
 
     torch asks no sampler how long it is. One of the user's may draw its batches to count them, and others from then on.
     """
-    if (
-        getattr(loader, "_dataset_kind", None) != _DatasetKind.Map
-    ):  # others warn later if the answer was wrong
+    if getattr(loader, "_dataset_kind", None) != _DatasetKind.Map:  # others warn later of a wrong answer
         return 0
     try:
         return len(loader) if _is_harmless_to_ask(loader) else 0

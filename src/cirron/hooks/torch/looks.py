@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-LOOK_EVERY_NS = (
-    1_000_000_000  # for each costs a millisecond or two, in which the interpreter learns types anew
-)
+LOOK_EVERY_NS = 1_000_000_000  # for each costs a millisecond or two: the interpreter learns types anew
 FIRST_STEP = 4  # asked about, so that short loops are not
 
 

@@ -17,9 +17,7 @@ class Work(IntEnum):
 
     CALL = 0  # of a module, in evaluation mode or without gradients
     TRAINING_CALL = 1
-    BACKWARD = (
-        2  # or a step of an optimizer that has no parameter of a module's, as in an attack on the input
-    )
+    BACKWARD = 2  # or a step of an optimizer without parameters of a module, as in an attack on the input
     LEARNING = 3  # a step of one that trains a module
 
 
