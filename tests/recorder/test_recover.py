@@ -7,10 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from cirron._recorder import mark, recover
 from cirron.spool import read
+from support.memory_events import event
 from support.recorders import run_program, start_program, tree
 from support.spool_pictures import batches_of, draw
 from support.system_calls import DIE_AT
@@ -356,6 +358,10 @@ class TestAKillAroundTheRename:
 
 RING_BLOCK = b"\2\0\0\0"  # how a ring begins in a journal, at a multiple of 64 KiB; see layout.hpp
 RING_HEAD_AT = 64
+RING_CELLS_AT = 256
+MEMORY_RECORD = 4  # the first byte of a telemetry event's record
+
+TELEMETRY_EVENT = msgspec.json.encode(event(context="phase enter: train"))
 
 
 def rings_of(journal: bytes) -> list[int]:
@@ -525,6 +531,29 @@ def unreadable(folder: Path) -> list[str]:
     return [f"{folder.name}: {problem}" for problem in reader.problems or ([] if batches else ["no batch"])]
 
 
+class TestDamagedTelemetryEvents:
+    """An event is JSON that goes into a batch as it is, so one that is damaged would spoil the batch."""
+
+    def test_are_left_out_and_counted(self, root):
+        events = [msgspec.json.encode(event(context=name)) for name in ("first", "second", "third")]
+        journal = killed(root, f"recorder = start()\nfor event in {events}: recorder.add_memory(event)")
+        journal.write_bytes(journal.read_bytes().replace(b'"second"', b'"sec"ond'))
+        assert "telemetry event" in recovered(root, journal).damage
+        (batch,) = batches_of(root / "spool")
+        assert [each.context for each in batch.memory] == ["first", "third"]
+        assert batch.counters.memory_dropped == 1
+
+    def test_are_not_seen_in_other_records(self, root):
+        journal = killed(root, "recorder = start()\nmark('a', 1)\nmark('b', 2)")
+        content = bytearray(journal.read_bytes())
+        (ring,) = rings_of(content)
+        content[ring + RING_CELLS_AT] = MEMORY_RECORD
+        journal.write_bytes(content)
+        recovered(root, journal)
+        (batch,) = batches_of(root / "spool")
+        assert ([each.name for each in batch.marks], batch.memory) == (["b"], [])
+
+
 class TestDamagedJournals:
     """A recovery ends in a readable spool or in an exception that says why, and never in a crash."""
 
@@ -532,10 +561,11 @@ class TestDamagedJournals:
     def journal(self, root) -> bytes:
         body = (
             EVERYTHING
-            + """
+            + f"""
     for number in range(3000):
         with scope("s", number, text="x" * (number % 100)):
             mark("m", number)
+        recorder.add_memory({TELEMETRY_EVENT})
         """
         )
         return killed(root, script(body)).read_bytes()

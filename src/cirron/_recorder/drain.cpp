@@ -254,7 +254,7 @@ void Drain::encode_chunk(RingBlock* ring, uint64_t from, uint64_t cells) {
         try {
             if (record.kind == RecordKind::kSpan) encode_span(at);
             if (record.kind == RecordKind::kMark) encode_mark(ring, from + i, at);
-            if (record.kind == RecordKind::kMemory) encode_memory(at);
+            if (record.kind == RecordKind::kMemory) encode_memory(ring, at);
         } catch (const std::bad_alloc&) {
             encoder_.go_back_to(before);  // half a record would spoil its batch
             if (!encoder_.empty()) {
@@ -328,11 +328,16 @@ void Drain::encode_mark(const RingBlock* ring, uint64_t position, const char* at
     marks_.fetch_add(1, std::memory_order_relaxed);
 }
 
-void Drain::encode_memory(const char* at) {
+void Drain::encode_memory(RingBlock* ring, const char* at) {
     MemoryRecord record;
     std::memcpy(&record, at, sizeof record);
-    uint64_t room = record.header.cells * kCellBytes - sizeof record;
-    encoder_.add_memory({at + sizeof record, std::min<uint64_t>(record.text_bytes, room)});
+    uint32_t room = record.header.cells * kCellBytes - sizeof record;
+    std::string_view json(at + sizeof record, std::min(record.text_bytes, room));
+    if (static_cast<uint32_t>(checksum(json)) != record.text_checksum) {
+        report_damage("a telemetry event in ring " + std::to_string(ring->number()) + " is not as it was written");
+        return ring->dropped.add(RecordKind::kMemory);
+    }
+    encoder_.add_memory(json);
     memory_.fetch_add(1, std::memory_order_relaxed);
 }
 

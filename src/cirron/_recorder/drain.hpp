@@ -70,7 +70,7 @@ class Drain {
     void encode_chunk(RingBlock* ring, uint64_t from, uint64_t cells);
     void encode_span(const char* record);
     void encode_mark(const RingBlock* ring, uint64_t position, const char* record);
-    void encode_memory(const char* record);
+    void encode_memory(RingBlock* ring, const char* record);
     bool is_waiting(RingBlock* ring, uint64_t position) const;
     std::optional<uint64_t> gpu_ns(const char* key);
     SpanFields session_fields() const;

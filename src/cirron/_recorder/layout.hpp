@@ -4,18 +4,26 @@
 
 #include <atomic>
 #include <cstdint>
+#include <string_view>
 
 #include "clock.hpp"
 
 namespace cirron {
 
 constexpr uint64_t kJournalMagic = 0x314e524a52524943;  // "CIRRJRN1"
-constexpr uint32_t kJournalVersion = 6;
+constexpr uint32_t kJournalVersion = 7;
 constexpr uint64_t kBlockAlign = 64 * 1024;  // a multiple of every page size in use
 constexpr uint32_t kCellBytes = 16;          // a ring is counted in cells; positions only grow
 constexpr uint32_t kMaxText = 256;           // bytes of a name, a key or a string value
 constexpr uint32_t kMaxAttrs = 64;
 constexpr uint64_t kSessionId = 1;  // the low half of the session span's id
+
+// FNV-1a, https://www.rfc-editor.org/rfc/rfc9923: enough to tell a damaged page from a whole one.
+inline uint64_t checksum(std::string_view bytes) {
+    uint64_t hash = 0xcbf29ce484222325;
+    for (char byte : bytes) hash = (hash ^ static_cast<unsigned char>(byte)) * 0x100000001b3;
+    return hash;
+}
 
 // ---- values -------------------------------------------------------------------------------------------------------
 
@@ -82,10 +90,12 @@ struct MarkRecord {
 };
 static_assert(sizeof(MarkRecord) == 40);
 
-// A telemetry event, which is JSON already: this header, then its text.
+// A telemetry event, which is JSON already: this header, then its text. It goes into a batch as it is, so a checksum
+// tells it from what only looks like one where the record before it is damaged.
 struct MemoryRecord {
     RecordHeader header;
-    uint64_t text_bytes;
+    uint32_t text_bytes;
+    uint32_t text_checksum;
 };
 static_assert(sizeof(MemoryRecord) == 16);
 constexpr uint32_t kMaxMemoryText = 32 * 1024;
@@ -292,12 +302,8 @@ struct JournalHeader {
     PendingSeal pending;
 };
 
-// FNV-1a, https://www.rfc-editor.org/rfc/rfc9923: enough to tell a damaged page from a whole one.
 inline uint64_t checksum(const SessionFacts& facts) {
-    uint64_t hash = 0xcbf29ce484222325;
-    auto* bytes = reinterpret_cast<const unsigned char*>(&facts);
-    for (size_t i = 0; i < sizeof facts; ++i) hash = (hash ^ bytes[i]) * 0x100000001b3;
-    return hash;
+    return checksum({reinterpret_cast<const char*>(&facts), sizeof facts});
 }
 
 constexpr uint64_t kHeaderBytes = kBlockAlign;

@@ -627,7 +627,9 @@ void Recorder::memory(std::string_view json) {
     ThreadState* thread = here();
     uint32_t cells = cells_for(sizeof(MemoryRecord) + static_cast<uint32_t>(json.size()));
     char* at = thread->ring.reserve(cells);
-    MemoryRecord record{{RecordKind::kMemory, 0, static_cast<uint16_t>(cells), 0}, json.size()};
+    MemoryRecord record{{RecordKind::kMemory, 0, static_cast<uint16_t>(cells), 0},
+                        static_cast<uint32_t>(json.size()),
+                        static_cast<uint32_t>(checksum(json))};
     std::memcpy(at, &record, sizeof record);
     std::memcpy(at + sizeof record, json.data(), json.size());
     thread->ring.commit(cells);
