@@ -6,6 +6,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 import cirron
 from cirron import session
@@ -13,6 +14,11 @@ from cirron.hooks import garbage
 from cirron.launcher import LAUNCHERS
 from cirron.settings import ENVIRONMENT
 from support.spool_checks import assert_valid_spool
+
+# A change is not refused for what it has not touched; `pytest --hypothesis-profile=exploring` looks for new examples.
+settings.register_profile("exploring", deadline=None)
+settings.register_profile("repeatable", settings.get_profile("exploring"), derandomize=True)
+settings.load_profile("repeatable")
 
 # What a shell ignores for a background job, or nohup for what it runs, every program of a test would inherit.
 for number, default in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):

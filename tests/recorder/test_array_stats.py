@@ -90,7 +90,7 @@ def test_the_statistics_are_those_of_numpy_whatever_the_type_and_size(dtype, siz
 
 
 @given(st.data())
-@settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
 def test_any_elements_at_all_give_the_statistics_of_numpy(data):
     dtype = data.draw(st.sampled_from([*FLOATS, *INTEGERS, "bool"]))
     shape = arrays_of.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=40)
@@ -104,7 +104,7 @@ def test_any_elements_at_all_give_the_statistics_of_numpy(data):
     outliers=st.lists(st.floats(width=64), max_size=5),
     dtype=st.sampled_from(["float32", "float64"]),
 )
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 def test_offsets_outliers_and_spread_cost_no_precision(size, offset, spread, outliers, dtype):
     values = offset + spread * np.random.default_rng(size).standard_normal(size)
     with np.errstate(over="ignore"):

@@ -408,7 +408,7 @@ def test_random_programs_give_the_tree_of_the_model():
         settings=settings(
             max_examples=1000 if LONG else 60,
             stateful_step_count=80 if LONG else 40,
-            deadline=None,
+            derandomize=not LONG,
             suppress_health_check=list(HealthCheck),
         ),
     )

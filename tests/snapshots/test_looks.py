@@ -2,6 +2,7 @@
 
 import warnings
 from collections import Counter
+from functools import partial
 
 import numpy as np
 import pytest
@@ -16,6 +17,8 @@ from cirron.snapshots.device_statistics import torch_statistics
 from cirron.snapshots.on_devices import OnDevices
 from cirron.snapshots.statistics import host_statistics
 from support.programs import run_program
+
+randn = partial(torch.randn, generator=torch.Generator().manual_seed(0))
 
 DENSE = [
     "bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64",
@@ -74,7 +77,7 @@ def test_the_small_complex_numbers_that_only_torch_can_read_keep_their_imaginary
     ],
 )
 def test_elements_are_found_wherever_they_lie(view):
-    tensor = view(torch.randn(48, 4))
+    tensor = view(randn(48, 4))
     values = tensor.resolve_neg().double().numpy()
     expected = (values.mean(), values.std(), values.min(), values.max(), np.linalg.norm(values))
     assert numbers(look_at(tensor)) == pytest.approx(expected)
@@ -176,7 +179,8 @@ def assert_same(by_torch, native):
         near = None if by_the_other is None else pytest.approx(by_the_other, rel=1e-6, abs=largest * 1e-12)
         assert by_one == near
     assert by_torch[7] == pytest.approx(native[7], rel=1e-12, abs=largest * 1e-12)
-    assert (by_torch[7][0], by_torch[7][-1]) == (native[7][0], native[7][-1])
+    for _, _, _, _, least, greatest, _, edges, _ in (by_torch, native):
+        assert least == greatest or (edges[0], edges[-1]) == (least, greatest)
     assert sum(by_torch[8]) == sum(native[8])
 
 
@@ -191,7 +195,7 @@ KINDS = ["float32", "float64", "float16", "bfloat16", "complex64", "complex128"]
         min_size=1,
     )
 )
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 def test_torch_and_the_native_function_say_the_same(contents):
     tensors = [
         torch.tensor(values, dtype=torch.float64).to(getattr(torch, dtype)) for values, dtype in contents
@@ -201,25 +205,25 @@ def test_torch_and_the_native_function_say_the_same(contents):
 
 
 ADVERSARIAL = {
-    "a large offset": 1e6 + torch.randn(5000),
-    "subnormal": torch.randn(3000) * 1e-40,
-    "subnormal float64": torch.randn(3000, dtype=torch.float64) * 1e-310,
+    "a large offset": 1e6 + randn(5000),
+    "subnormal": randn(3000) * 1e-40,
+    "subnormal float64": randn(3000, dtype=torch.float64) * 1e-310,
     "the smallest": torch.tensor([5e-324, 0, 5e-324], dtype=torch.float64),
-    "small": torch.randn(3000, dtype=torch.float64) * 1e-200,
-    "large": torch.randn(3000, dtype=torch.float64) * 1e200,
+    "small": randn(3000, dtype=torch.float64) * 1e-200,
+    "large": randn(3000, dtype=torch.float64) * 1e200,
     "the largest": torch.tensor([1.7e308, -1.7e308, 1e308, torch.nan], dtype=torch.float64),
     "the largest of all": torch.full((5,), torch.finfo(torch.float64).max, dtype=torch.float64),
-    "large and complex": torch.randn(3000, dtype=torch.complex128) * 1e300,
+    "large and complex": randn(3000, dtype=torch.complex128) * 1e300,
     "large and all nan": torch.full((7,), torch.nan, dtype=torch.float64),
     "constant": torch.full((2049,), -0.1),
     "one element": torch.tensor(3.5),
     "empty": torch.empty(3, 0),
     "all nan": torch.full((7,), torch.nan),
     "some not finite": torch.tensor([1.0, -torch.inf, 2.0, torch.nan, torch.inf, 4.0]),
-    "bfloat16": torch.randn(4097).bfloat16(),
+    "bfloat16": randn(4097).bfloat16(),
     "whole numbers": torch.arange(-5000, 5000),
     "truth values": torch.arange(2000) % 3 == 0,
-    "transposed": torch.randn(70, 90).T,
+    "transposed": randn(70, 90).T,
 }
 
 
@@ -231,8 +235,7 @@ def test_tensors_of_all_kinds_are_looked_at_together_on_their_device():
 
 
 def test_on_a_device_the_last_bucket_ends_at_the_maximum():
-    torch.manual_seed(0)
-    tensors = [torch.randn(50, dtype=torch.float64) for _ in range(300)]
+    tensors = [randn(50, dtype=torch.float64) for _ in range(300)]
     for tensor, (*_, edges, counts) in zip(tensors, torch_statistics(tensors), strict=True):
         assert edges[-1] == tensor.max()
         assert sum(counts) == 50
@@ -241,7 +244,7 @@ def test_on_a_device_the_last_bucket_ends_at_the_maximum():
 def test_a_device_goes_through_a_large_tensor_part_by_part(monkeypatch):
     monkeypatch.setattr("cirron.snapshots.device_statistics._ROW_ELEMENTS", 10)
     monkeypatch.setattr("cirron.snapshots.device_statistics._PART_ROWS", 7)
-    tensors = [torch.randn(size) for size in (25, 1001, 0, 3, 70)]
+    tensors = [randn(size) for size in (25, 1001, 0, 3, 70)]
     found = torch_statistics(tensors)
     assert [each[8] for each in found] == [host_statistics(each)[8] for each in tensors]
 

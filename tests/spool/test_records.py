@@ -116,7 +116,7 @@ batches = st.builds(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(batches)
 def test_a_batch_reads_as_it_was_written_and_fits_the_schema(tmp_path: Path, written: Batch):
     path = put(tmp_path, msgspec.json.encode(written), f"{written.created_ns:020d}-{written.batch_id}.json")

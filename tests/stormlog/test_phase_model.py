@@ -192,7 +192,7 @@ class Program:
             model.stacks = {key: [] for key in KEYS}
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(STEPS, min_size=20, max_size=60))
 def test_the_recorder_does_what_the_model_says(steps):
     with ExitStack() as stack:

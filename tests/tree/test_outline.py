@@ -80,7 +80,7 @@ def streamed(batches, **options):
     return outline.top
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(sessions(), st.lists(st.integers(0, 60), max_size=6))
 def test_a_stream_in_any_pieces_gives_the_picture_of_the_whole(session, cuts):
     spans, marks = session
@@ -88,7 +88,7 @@ def test_a_stream_in_any_pieces_gives_the_picture_of_the_whole(session, cuts):
     assert to_text(streamed(batches)) == to_text(scopes_of(build(batches)))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(sessions(), st.randoms(use_true_random=False))
 def test_the_order_of_the_batches_does_not_matter(session, shuffled):
     spans, marks = session
@@ -100,7 +100,7 @@ def test_the_order_of_the_batches_does_not_matter(session, shuffled):
     assert to_text(outline.top) == to_text(scopes_of(build(batches)))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(sessions())
 def test_taken_together_every_path_is_one_scope_and_no_time_is_lost(session):
     spans, marks = session
