@@ -295,7 +295,7 @@ class TestForeignFiles:
             (b"not a journal" * 10_000, "does not begin like a journal"),
             (bytes(BLOCK_BYTES), "does not begin like a journal"),
             (b"CIRRJRN1" + bytes(100_000), "journal version 0"),
-            (b"CIRRJRN1\6\0\0\0" + b"\xff" * 100_000, "header is damaged"),
+            (b"CIRRJRN1\7\0\0\0" + b"\xff" * 100_000, "header is damaged"),
         ],
     )
     def test_are_refused(self, tmp_path, content, reason):
