@@ -309,6 +309,55 @@ def test_a_look_at_the_loss_breaks_no_graph_of_a_compiled_step():
     assert not any("item()" in reason for reason in torch._dynamo.utils.counters["graph_break"])
 
 
+class TestNothingOfOursIsCompiled:
+    @pytest.fixture
+    def compiled(self):
+        """Compiles nothing, and counts what it is given."""
+        torch._dynamo.reset()
+        graphs = []
+        yield graphs, lambda graph, _: graphs.append(graph) or graph.forward
+        torch._dynamo.reset()
+
+    def test_with_a_container_that_torch_leaves_alone(self, compiled):
+        graphs, backend = compiled
+        ci.profile()
+        for model in (
+            nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Sequential(nn.Linear(3, 1))) for _ in range(3)
+        ):
+            model.compile(backend=backend)
+            model(torch.ones(1, 2))
+        ci.shutdown()
+        assert graphs == []
+
+    @pytest.mark.filterwarnings("ignore:The .grad attribute:UserWarning")
+    @pytest.mark.filterwarnings("ignore:.torch.jit.script_method. is deprecated:DeprecationWarning")
+    def test_with_a_step_that_has_an_optimizer_in_it(self, compiled):
+        graphs, backend = compiled
+
+        def train():
+            model = Net()
+            optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+
+            @torch.compile(backend=backend)
+            def step(x):
+                optimizer.zero_grad()
+                model(x).sum().backward()
+                optimizer.step()
+
+            for _ in range(2):
+                for (x,) in DataLoader(TensorDataset(torch.ones(6, 2)), batch_size=2):
+                    step(x)
+            torch._dynamo.reset()
+
+        train()
+        without = len(graphs)
+        ci.profile()
+        train()
+        ci.shutdown()
+        assert without > 0
+        assert len(graphs) == 2 * without
+
+
 def test_a_model_of_which_a_long_loop_makes_use_late_has_its_forward_after_the_next_look(monkeypatch):
     monkeypatch.setattr(looks, "LOOK_EVERY_NS", 0)
     monkeypatch.setattr(discovery, "SOON_NS", 0)

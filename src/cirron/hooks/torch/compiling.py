@@ -6,8 +6,10 @@ import functools
 from typing import TYPE_CHECKING, Any
 
 from torch._dynamo import utils
+from torch._dynamo.eval_frame import skip_code
 
 from cirron.hooks.patches import Patches
+from cirron.hooks.torch.uncompiled import passed_over
 
 if TYPE_CHECKING:
     from torch._dynamo.utils import CompilationMetrics
@@ -27,6 +29,7 @@ class Hooks:
 
     def install(self) -> None:
         """Begin to record."""
+        passed_over.by(skip_code)
         original = getattr(utils, _LISTENED_TO, None)
         if original is None:
             gone = AttributeError(f"torch._dynamo.utils has no {_LISTENED_TO}")

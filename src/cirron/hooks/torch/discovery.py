@@ -24,6 +24,7 @@ from cirron.hooks.torch.countdown import Countdown
 from cirron.hooks.torch.looks import LOOK_EVERY_NS
 from cirron.hooks.torch.precision import is_any_autocast_on, with_precision
 from cirron.hooks.torch.recorded import unless_compiling
+from cirron.hooks.torch.uncompiled import passed_over, unseen
 from cirron.hooks.torch.witness import Work
 
 if TYPE_CHECKING:
@@ -205,10 +206,12 @@ def _is_for_shapes(args: tuple[Any, ...]) -> bool:
 
 def _call_while_looking(discovery: Discovery, original: Any) -> Any:
     """What `torch.nn.Module` gets as `__call__` for a while."""
+    scope_while_looking = unseen(discovery.scope_while_looking)
 
+    @passed_over
     @functools.wraps(original)
     def call_module(module: Any, *args: Any, **kwargs: Any) -> Any:
-        if is_dynamo_compiling() or (scope := discovery.scope_while_looking(module, args)) is None:
+        if is_dynamo_compiling() or (scope := scope_while_looking(module, args)) is None:
             return original(module, *args, **kwargs)
         with scope:
             return original(module, *args, **kwargs)
@@ -226,6 +229,7 @@ def _call_of(kind: type[Any], discovery: Discovery) -> Any:
 def _unless_for_shapes(kind: type[Any], own: Any, call: Any) -> Any:
     """Of a layer of Keras, which is called with placeholders as well, and that is no `forward`."""
 
+    @passed_over
     @functools.wraps(call)
     def call_layer(layer: Any, /, *args: Any, **kwargs: Any) -> Any:
         if not _is_for_shapes(args):
@@ -241,6 +245,7 @@ def _inherited_call(kind: type[Any], discovery: Discovery) -> Any:
     """Asks the next class at each call, whose `__call__` may be another by then: tracers replace it for a while."""
     in_scope = discovery.recorded(kind)
 
+    @passed_over
     @functools.wraps(discovery.original)
     def call_module(module: Any, /, *args: Any, **kwargs: Any) -> Any:
         if is_dynamo_compiling() or in_scope is None:

@@ -14,6 +14,7 @@ from torch.compiler import is_dynamo_compiling
 from torch.optim import Optimizer
 
 from cirron.hooks.patches import WeakPatches
+from cirron.hooks.torch.uncompiled import passed_over
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -61,6 +62,7 @@ class OptimizerHooks:
         """As `unless_compiling` has it."""
         in_scope, trained = self._trained.in_scope(step), self._trained
 
+        @passed_over
         @functools.wraps(step)
         def step_optimizer(*args: Any, **kwargs: Any) -> Any:
             if is_dynamo_compiling() or in_scope is None:

@@ -9,6 +9,7 @@ from torch.compiler import is_dynamo_compiling
 
 from cirron._recorder import Recorded
 from cirron.hooks.names import CANONICAL
+from cirron.hooks.torch.uncompiled import passed_over
 from cirron.hooks.torch.witness import Work
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ def unless_compiling(function: Callable[..., Any], in_scope: Recorded) -> Callab
     The compiler knows the answer of `is_dynamo_compiling`, and traces functions that are written in Python.
     """
 
+    @passed_over
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
         if is_dynamo_compiling() or in_scope is None:

@@ -6,6 +6,8 @@ import weakref
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from cirron.hooks.torch.uncompiled import unseen
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
@@ -34,7 +36,7 @@ class Witness:
     def add(self, recorded: Recorded, tell: Callable[[Any], object]) -> None:
         """Have `tell`, which raises nothing, called with the first argument of each call of `recorded`."""
         calls, key = self._calls, id(recorded)
-        calls[key] = (weakref.ref(recorded, lambda _: calls.pop(key, None)), tell)
+        calls[key] = (weakref.ref(recorded, lambda _: calls.pop(key, None)), unseen(tell))
         self._settle()
 
     def wanted_by(self, who: Hashable) -> None:
