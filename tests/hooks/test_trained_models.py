@@ -1,5 +1,6 @@
 """Models that nobody has named: hooks find them by what their optimizers train."""
 
+import copy
 import gc
 import weakref
 from pathlib import Path
@@ -243,6 +244,40 @@ def test_a_compiled_model_has_the_names_of_the_model(net):
     compiled = torch.compile(net, backend="eager")
     train(compiled, torch.optim.SGD(net.parameters(), lr=0.1), epochs=2)
     assert names()[1] == OF_NET
+
+
+def test_the_names_of_a_model_stay_when_another_one_goes():
+    ci.profile()
+    old, new = nn.Linear(3, 1), nn.Linear(3, 1)
+    train(old, torch.optim.SGD(old.parameters(), lr=0.1))
+    optimizer = torch.optim.SGD(new.parameters(), lr=0.1)
+    train(new, optimizer)
+    del old
+    gc.collect()
+    train(new, optimizer)
+    latest = nn.Linear(3, 1)
+    train(latest, torch.optim.SGD(latest.parameters(), lr=0.1))
+    train(new, optimizer)
+    own = ["bias", "bias.grad", "weight", "weight.grad"]
+    of_new = [f"Linear[1].{name}" for name in own]
+    assert names() == {0: own, 1: of_new, 2: of_new, 3: own, 4: of_new}
+
+
+def test_a_model_that_follows_the_one_that_trains_does_not_count_for_how_far_that_has_come(net):
+    ci.profile()
+    average = copy.deepcopy(net)
+    ci.watch(average)
+    before = nn.utils.parameters_to_vector(net.parameters()).detach()
+    train(net, torch.optim.SGD(net.parameters(), lr=0.1))
+    after = nn.utils.parameters_to_vector(net.parameters()).detach()
+    ci.shutdown()
+    (ratio,) = [
+        mark.value
+        for batch in read(".cirron").batches()
+        for mark in batch.marks
+        if mark.name == "update_ratio"
+    ]
+    assert ratio == pytest.approx(float((after - before).norm() / before.norm()))
 
 
 def test_models_of_an_earlier_session_are_not_looked_at(net):

@@ -10,7 +10,7 @@ from torch.testing._internal.two_tensor import TwoTensor
 
 import cirron as ci
 from cirron.snapshots.movement import Movement
-from cirron.snapshots.subjects import Subject
+from cirron.snapshots.subjects import Subject, Subjects
 from cirron.spool import read
 
 
@@ -171,6 +171,29 @@ def test_what_is_new_since_the_look_before_does_not_count():
     assert movement.ratio(there) == 1
     two *= 2
     assert movement.ratio(there[1:]) == 1
+
+
+def test_weights_that_are_no_numbers_any_more_have_come_no_number_far():
+    tensor = torch.full((3,), torch.nan)
+    _model, there = parameters(tensor)
+    movement = Movement()
+    movement.begin(there)
+    assert math.isnan(movement.ratio(there))
+
+
+def test_parameters_that_their_model_calls_alike_keep_their_names():
+    class Twins(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.of_twins = [nn.Parameter(torch.zeros(1)) for _ in range(3)]
+
+        def named_parameters(self, **_):
+            return [("twin", each) for each in self.of_twins]
+
+    model, subjects = Twins(), Subjects()
+    looks = [{each.name: each.tensor for each in subjects.of([model])} for _ in range(3)]
+    assert [list(look) for look in looks] == [["twin", "twin#1", "twin#2"]] * 3
+    assert all(look[name] is looks[0][name] for look in looks for name in look)
 
 
 def test_weights_that_were_all_zero_have_no_ratio():

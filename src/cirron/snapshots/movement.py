@@ -55,7 +55,8 @@ class Movement:
     def ratio(self, there: Sequence[Subject]) -> float | None:
         """The norm of all differences by the norm of all values before; from here on these are the values before.
 
-        None where no tensor was known, or all were zero. What is known by a sample counts as what it stands for.
+        None where no tensor was known, or all were zero; NaN where a value is. What is known by a sample counts as what
+        it stands for.
         """
         pairs = []
         for each, now in _look(there):
@@ -64,7 +65,7 @@ class Movement:
                 pairs.append((before, now))
             self._before.put(each, now)
         moved, size = _norms(pairs)
-        return moved / size if size > 0 else None
+        return None if size == 0 else moved / size
 
     def renew(self, there: Sequence[Subject]) -> None:
         """Remember these as they are now."""

@@ -8,6 +8,7 @@ from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cirron import signals
+from cirron.snapshots.parameters import is_optimizer, parameters
 from cirron.snapshots.variables import is_variable
 
 if TYPE_CHECKING:
@@ -54,6 +55,17 @@ class Progress:
 def trained(there: Sequence[Subject]) -> list[Subject]:
     """Those that are not frozen."""
     return [each for each in there if each.is_trained]
+
+
+def stepped(there: Sequence[Subject], models: Sequence[Any]) -> list[Subject]:
+    """Those that the optimizers among the models step; all that are not frozen where these step none of them.
+
+    A model that follows another one, such as an average of its weights, is not trained though it is not frozen.
+    """
+    optimizers = [each for each in models if is_optimizer(each)]
+    ids = {id(each.tensor) for optimizer in optimizers for each in parameters(optimizer)}
+    of_all = trained(there)
+    return [each for each in of_all if id(each.tensor) in ids] or of_all
 
 
 def _state(share: Sequence[Subject]) -> Hashable:

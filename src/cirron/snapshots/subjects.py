@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import weakref
 from collections import Counter
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, count
 from typing import TYPE_CHECKING, Any
@@ -57,18 +58,83 @@ class Subject:
             return None
 
 
-def subjects(models: Sequence[Any]) -> Iterator[Subject]:
-    """The parameters of the models; what several have is the first one's, and an optimizer's what no module has."""
-    names: set[str] = set()
-    for label, model, found in _labelled(_shared_out(models)):
-        for parameter in found:
-            name = _new_name(_encodable(parameter.name), label, names)
-            names.add(name)
-            yield Subject(name, parameter.name, parameter.tensor, model, _attrs(label, parameter))
+@dataclass
+class _Named:
+    """A model, by the names that it has got.
+
+    Attributes:
+        of: the model.
+        kind: its class.
+        label: what tells it from the others; None as long as it was never one of several.
+        names: of its parameters, by what it calls them and how many it has called so before.
+    """
+
+    of: weakref.ref[Any]
+    kind: str
+    label: str | None = None
+    names: dict[tuple[str, int], str] = field(default_factory=dict)
 
 
-def _new_name(name: str, label: str | None, taken: Container[str]) -> str:
+class Subjects:
+    """The parameters of models, each under the same name for as long as its model lives.
+
+    Example:
+        >>> [each.name for each in Subjects().of([torch.nn.Linear(2, 2)])]
+        ['weight', 'bias']
+    """
+
+    def __init__(self) -> None:
+        self._named: dict[int, _Named] = {}
+
+    def of(self, models: Sequence[Any]) -> list[Subject]:
+        """What several models have is the first one's, and an optimizer's what no module has."""
+        shares = _shared_out(models)
+        named = [self._known(model) for model, _ in shares]
+        if len(shares) > 1:
+            _label(named)
+        reserved = {name for each in named for name in each.names.values()}
+        there: dict[str, Subject] = {}
+        for of_model, (model, share) in zip(named, shares, strict=True):
+            alike: Counter[str] = Counter()
+            for each in share:
+                key = each.name, alike[each.name]
+                alike[each.name] += 1
+                name = of_model.names.get(key)
+                # Two that were never looked at together may have got the same.
+                if name is None or name in there:
+                    name = of_model.names[key] = _new_name(each.name, of_model.label, reserved)
+                    reserved.add(name)
+                there[name] = Subject(name, each.name, each.tensor, model, _attrs(of_model.label, each))
+        return list(there.values())
+
+    def _known(self, model: Any) -> _Named:
+        key = id(model)
+        known = self._named.get(key)
+        if known is None or known.of() is not model:
+            reference = weakref.ref(model, lambda _: self._named.pop(key, None))
+            known = self._named[key] = _Named(reference, type(model).__name__)
+        return known
+
+
+def _label(models: Sequence[_Named]) -> None:
+    """Give those that have none what tells them from the others: the class, with a number if it is not the only one."""
+    totals = Counter(each.kind for each in models)
+    places: Counter[str] = Counter()
+    reserved = {each.label for each in models}
+    seen: set[str | None] = {None}
+    for each in models:
+        numbered = (f"{each.kind}[{number}]" for number in count(places[each.kind]))
+        labels = numbered if totals[each.kind] > 1 else chain((each.kind,), numbered)
+        if each.label in seen:
+            each.label = next(label for label in labels if label not in reserved)
+            reserved.add(each.label)
+        seen.add(each.label)
+        places[each.kind] += 1
+
+
+def _new_name(own: str, label: str | None, taken: Container[str]) -> str:
     """Its own, or else one with the model's label, or with a number: Keras lets two layers have the same path."""
+    name = _encodable(own)
     labelled = name if label is None else f"{label}.{name}"
     numbered = (f"{labelled}#{number}" for number in count(1))
     return next(each for each in chain((name, labelled), numbered) if each not in taken)
@@ -97,17 +163,3 @@ def _shared_out(models: Sequence[Any]) -> list[tuple[Any, list[Parameter]]]:
         if share:
             shares.append((model, share))
     return shares
-
-
-def _labelled(
-    shares: Sequence[tuple[Any, list[Parameter]]],
-) -> Iterator[tuple[str | None, Any, list[Parameter]]]:
-    """Each share with what tells its model from the others: its class, with a number where it is not the only one."""
-    totals = Counter(type(model).__name__ for model, _ in shares)
-    numbers: Counter[str] = Counter()
-    for model, found in shares:
-        label = type(model).__name__
-        if totals[label] > 1:
-            label, kind = f"{label}[{numbers[label]}]", label
-            numbers[kind] += 1
-        yield (label if len(shares) > 1 else None), model, found

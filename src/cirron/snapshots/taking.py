@@ -19,9 +19,9 @@ from cirron.snapshots.looks import Look, look_at
 from cirron.snapshots.modes import hidden_from_modes
 from cirron.snapshots.movement import Movement
 from cirron.snapshots.on_devices import OnDevices
-from cirron.snapshots.progress import Progress, trained
+from cirron.snapshots.progress import Progress, stepped, trained
 from cirron.snapshots.sharing import Sharing
-from cirron.snapshots.subjects import Subject, subjects
+from cirron.snapshots.subjects import Subject, Subjects
 from cirron.snapshots.summary import GRAD_NORM, UPDATE_RATIO, FirstNonfinite, global_norm
 from cirron.snapshots.value_files import ATTR_SKIPPED, GRADIENTS, TOO_SLOW, WEIGHTS, Entry, Lot
 from cirron.snapshots.watched import Watched
@@ -75,6 +75,7 @@ class Taking:
         self._files = files
         self._lock = threading.RLock()  # reentrant: a signal handler may name a model while its thread looks
         self._sharing = Sharing(watched, self.found)
+        self._known = Subjects()
         self._frozen = Frozen()
         self._on_devices = OnDevices()
         self._gradients = Gradients(self._divisor, self._on_devices)
@@ -164,7 +165,7 @@ class Taking:
         return self._keep_now != self._keep
 
     def _subjects(self) -> list[Subject]:
-        return list(subjects(self._sharing.models()))
+        return self._known.of(self._sharing.models())
 
     def _without_idle(self, there: list[Subject]) -> list[Subject]:
         """Not the parameters of models that hooks have found in a training that is over."""
@@ -215,7 +216,7 @@ class Taking:
     ) -> None:
         for name, value in (
             (GRAD_NORM, global_norm(gradients)),
-            (UPDATE_RATIO, self._movement.ratio(trained(there))),
+            (UPDATE_RATIO, self._movement.ratio(stepped(there, self._sharing.models()))),
         ):
             if value is not None:
                 mark(name, value, True)  # noqa: FBT003 - as native functions have it
