@@ -75,7 +75,7 @@ class Taking:
         self._files = files
         self._lock = threading.RLock()  # reentrant: a signal handler may name a model while its thread looks
         self._sharing = Sharing(watched, self.found)
-        self._known = Subjects()
+        self._named = Subjects()
         self._frozen = Frozen()
         self._on_devices = OnDevices()
         self._gradients = Gradients(self._divisor, self._on_devices)
@@ -165,7 +165,7 @@ class Taking:
         return self._keep_now != self._keep
 
     def _subjects(self) -> list[Subject]:
-        return self._known.of(self._sharing.models())
+        return self._named.of(self._sharing.models())
 
     def _without_idle(self, there: list[Subject]) -> list[Subject]:
         """Not the parameters of models that hooks have found in a training that is over."""
